@@ -1,0 +1,40 @@
+# How Ingot's targets are made: one function a kind of target, so that flags live in one place.
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+function(ingot_flags target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wno-unused-parameter -ffp-contract=off)
+  target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
+endfunction()
+
+function(ingot_sanitize target)
+  if(INGOT_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${INGOT_SANITIZE} -fno-sanitize-recover=undefined
+                                             -fno-omit-frame-pointer)
+    target_link_options(${target} INTERFACE -fsanitize=${INGOT_SANITIZE})
+  endif()
+endfunction()
+
+# A library of the runtime: small C++20, neither exceptions nor RTTI, sanitised in the asan preset.
+function(ingot_runtime_library target)
+  add_library(${target} STATIC ${ARGN})
+  ingot_flags(${target})
+  ingot_sanitize(${target})
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti>
+                                           -ffunction-sections -fdata-sections)
+  target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR}/runtime/include)
+endfunction()
+
+# A GoogleTest binary. Every TEST in it becomes a ctest test.
+function(ingot_unit_test target)
+  cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${target} ${arg_SOURCES})
+  ingot_flags(${target})
+  ingot_sanitize(${target})
+  target_link_libraries(${target} PRIVATE ${arg_LIBS} GTest::gtest GTest::gtest_main)
+  include(GoogleTest)
+  gtest_discover_tests(${target} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600)
+endfunction()
