@@ -1,0 +1,104 @@
+// Registration, verifiers and the launch op's syntax.
+#include "dialects/decoder/Decoder.h"
+
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace ingot::decoder;
+
+#include "dialects/decoder/DecoderEnums.cpp.inc"
+
+#include "dialects/decoder/DecoderDialect.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "dialects/decoder/DecoderAttrs.cpp.inc"
+#define GET_OP_CLASSES
+#include "dialects/decoder/DecoderOps.cpp.inc"
+
+void DecoderDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialects/decoder/DecoderAttrs.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/decoder/DecoderOps.cpp.inc"
+      >();
+}
+
+LogicalResult AnglesOp::verify() {
+  if (getCos().has_value() != getSin().has_value() || getCos().has_value() == getFreq().has_value())
+    return emitOpError("needs either `freq` or both `cos` and `sin`");
+  return success();
+}
+
+LogicalResult SplitOp::verify() {
+  if (getSizes().size() != getNumResults()) return emitOpError("has ") << getSizes().size() << " sizes for " << getNumResults() << " results";
+  return success();
+}
+
+// Rules: 1. past and present come together; 2. cache and layer come together; 3. a cached form has no past.
+LogicalResult AttentionOp::verify() {
+  if (bool(getPastKey()) != bool(getPastValue())) return emitOpError("needs both past_key and past_value");
+  if (getCache().has_value() != getLayer().has_value()) return emitOpError("needs both `cache` and `layer`");
+  if (getCache() && (getPastKey() || getSeqlens() || getTotal())) return emitOpError("with a cache takes no past");
+  if (getHeads() <= 0 || getKvHeads() <= 0 || getHeads() % getKvHeads())
+    return emitOpError("heads must be a multiple of kv_heads");
+  return success();
+}
+
+//===- launch -----------------------------------------------------------------------------------------------------===//
+
+Operation *LaunchOp::getRoot() {
+  for (Operation &op : getBody().front())
+    if (isa<LinearOp, AttendOp>(op)) return &op;
+  return nullptr;
+}
+
+// Rules: 1. ends in decoder.yield of the results' types; 2. block arguments are the inputs; 3. at most one root.
+LogicalResult LaunchOp::verify() {
+  Block &block = getBody().front();
+  auto yield = block.empty() ? YieldOp() : dyn_cast<YieldOp>(block.back());
+  if (!yield) return emitOpError("must end in decoder.yield");
+  if (yield.getValues().getTypes() != getResultTypes()) return emitOpError("yields other types than its results");
+  if (block.getArgumentTypes() != getInputs().getTypes()) return emitOpError("block arguments differ from inputs");
+  int roots = 0;
+  for (Operation &op : block) roots += isa<LinearOp, AttendOp>(op);
+  if (roots > 1) return emitOpError("has ") << roots << " roots; at most one is allowed";
+  return success();
+}
+
+// decoder.launch @name (%arg = %value : type, ...) -> (types) attributes {...} { body }
+ParseResult LaunchOp::parse(OpAsmParser &parser, OperationState &result) {
+  StringAttr name;
+  SmallVector<OpAsmParser::Argument> arguments;
+  SmallVector<OpAsmParser::UnresolvedOperand> operands;
+  SmallVector<Type> types;
+  if (parser.parseSymbolName(name, "name", result.attributes)) return failure();
+  auto parseInput = [&]() -> ParseResult {
+    if (parser.parseArgument(arguments.emplace_back()) || parser.parseEqual() ||
+        parser.parseOperand(operands.emplace_back()) || parser.parseColonType(types.emplace_back()))
+      return failure();
+    arguments.back().type = types.back();
+    return success();
+  };
+  if (parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Paren, parseInput)) return failure();
+  if (parser.parseOptionalArrowTypeList(result.types) || parser.parseOptionalAttrDictWithKeyword(result.attributes) ||
+      parser.parseRegion(*result.addRegion(), arguments))
+    return failure();
+  return parser.resolveOperands(operands, types, parser.getNameLoc(), result.operands);
+}
+
+void LaunchOp::print(OpAsmPrinter &printer) {
+  printer << ' ';
+  printer.printSymbolName(getName());
+  printer << " (";
+  llvm::interleaveComma(llvm::zip(getBody().getArguments(), getInputs()), printer, [&](auto pair) {
+    printer << std::get<0>(pair) << " = " << std::get<1>(pair) << " : " << std::get<1>(pair).getType();
+  });
+  printer << ')';
+  printer.printOptionalArrowTypeList(getResultTypes());
+  printer.printOptionalAttrDictWithKeyword((*this)->getAttrs(), {"name"});
+  printer << ' ';
+  printer.printRegion(getBody(), /*printEntryBlockArgs=*/false);
+}
