@@ -6,9 +6,12 @@
 //  2. `args->slot[]` follows the order of the step's bindings in the plan; nothing else is passed.
 //  3. Rows are token-major: activation buffer of n bytes a row holds row r at base + r * n; bases are 64-byte aligned,
 //     and n is a multiple of 64. Rows >= n_tokens are pads: computed or not, but never a side effect.
+//     Buffers and `prepared` have room for their rows rounded up to 64: a tile may write there. Logits rows do not.
 //  4. A KV page is opaque to the runtime: it holds `page_tokens` consecutive positions of every layer of its group.
 //     Kernels find position p of segment s in page block_table[s * table_stride + p / page_tokens].
-//  5. Any change here bumps INGOT_ABI_VERSION; the offsets below are static_asserted on both sides.
+//     Table entries without a page hold 0: page 0 may be read there (its values are masked), never written.
+//  5. `n_splits` is 1 as long as no plan fact sizes the partial results of a split.
+//  6. Any change here bumps INGOT_ABI_VERSION; the offsets below are static_asserted on both sides.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
