@@ -50,7 +50,8 @@ LogicalResult SelectOp::verify() {
 }
 
 LogicalResult CastOp::verify() {
-  if (areCompatible(getInput().getType(), cast<RankedTensorType>(getType()).clone(getElementTypeOrSelf(getInput().getType()))))
+  if (areCompatible(getInput().getType(),
+                    cast<RankedTensorType>(getType()).clone(getElementTypeOrSelf(getInput().getType()))))
     return success();
   return emitOpError("changes the shape");
 }
@@ -61,8 +62,8 @@ LogicalResult RangeOp::verify() {
 }
 
 LogicalResult IotaOp::verify() {
-  int64_t rank = cast<RankedTensorType>(getType()).getRank();
-  if (getAxis() < 0 || getAxis() >= rank) return emitOpError("has axis ") << getAxis() << " outside of rank " << rank;
+  int64_t rank = cast<RankedTensorType>(getType()).getRank(), axis = getAxis();
+  if (axis < 0 || axis >= rank) return emitOpError("has axis ") << axis << " outside of rank " << rank;
   return success();
 }
 
