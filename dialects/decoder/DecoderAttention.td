@@ -20,7 +20,7 @@ def Decoder_AttentionOp : Decoder_Op<"attention", [AttrSizedOperandSegments, Att
                       Optional<AnyRankedTensor>:$present_value);
   let assemblyFormat = [{
     $query `,` $key `,` $value (`past` $past_key^ `,` $past_value)? (`seqlens` $seqlens^)? (`total` $total^)?
-    attr-dict `:` functional-type(operands, results)
+    attr-dict `:` functional-type(operands, $result) (`present` type($present_key)^ `,` type($present_value))?
   }];
   let hasVerifier = 1;
 }

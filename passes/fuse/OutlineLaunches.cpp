@@ -1,0 +1,159 @@
+// Puts every op of a function into a launch (dialects/decoder/README.md, launch rules 1-5).
+//
+// For each root in order: its prologue is cloned in (norms are cheap: each consumer's prepare repeats them, once a row);
+// its epilogue is every following op that only needs region values and values made before the root. What is left are row
+// programs: neighbours that depend on each other or on nothing made between them share a launch.
+#include "dialects/decoder/Decoder.h"
+#include "passes/fuse/Passes.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+using namespace ingot;
+using namespace ingot::decoder;
+
+namespace ingot {
+#define GEN_PASS_DEF_OUTLINELAUNCHES
+#include "passes/fuse/Passes.h.inc"
+} // namespace ingot
+
+using OpSet = llvm::SetVector<Operation *>;
+
+static bool isRoot(Operation *op) { return isa<LinearOp, AttendOp>(op); }
+
+static bool isRowProgram(Operation *op) { return isa<DecoderDialect>(op->getDialect()) && !isRoot(op) && !isa<LaunchOp, AppendOp>(op); }
+
+/// Launch rule 3. A norm follows only when it works head by head.
+static bool isEpilogue(Operation *op) {
+  if (auto norm = dyn_cast<NormOp>(op)) return norm.getGroups() > 1;
+  return isa<AddOp, MulOp, ScaleOp, SoftcapOp, ActOp, GateOp, SplitOp, RopeOp, AppendOp>(op);
+}
+
+static bool availableBefore(Value value, Operation *op) {
+  Operation *def = value.getDefiningOp();
+  return !def || (def->getBlock() == op->getBlock() && def->isBeforeInBlock(op));
+}
+
+/// The root's followers, in block order.
+static OpSet collectEpilogue(Operation *root) {
+  OpSet ops;
+  ops.insert(root);
+  if (!isa<LinearOp>(root)) return ops;
+  for (Operation *op = root->getNextNode(); op; op = op->getNextNode()) {
+    if (!isEpilogue(op)) continue;
+    bool touches = false, ready = true;
+    for (Value operand : op->getOperands()) {
+      bool inside = operand.getDefiningOp() && ops.contains(operand.getDefiningOp());
+      touches |= inside;
+      ready &= inside || availableBefore(operand, root);
+    }
+    // An append is a side effect: it must not move over another launch's; it does not, as its attend comes later.
+    if (touches && ready) ops.insert(op);
+  }
+  return ops;
+}
+
+/// A norm that only linears read is repeated in each one's prepare.
+static NormOp prologueOf(Operation *root) {
+  auto linear = dyn_cast<LinearOp>(root);
+  auto norm = linear ? linear.getInput().getDefiningOp<NormOp>() : NormOp();
+  if (!norm || norm.getGroups() != 1) return {};
+  bool onlyLinears = llvm::all_of(norm->getUsers(), [](Operation *user) { return isa<LinearOp>(user); });
+  return onlyLinears ? norm : NormOp();
+}
+
+/// A short name for people: what a profile shows.
+static StringRef launchName(const OpSet &ops) {
+  bool append = false, gate = false, fromAttend = false, fromGate = false, vocabulary = false, root = false;
+  for (Operation *op : ops) {
+    append |= isa<AppendOp>(op);
+    gate |= isa<GateOp>(op);
+    if (isa<AttendOp>(op)) return "attend";
+    if (isa<EmbedOp>(op)) return "embed";
+    if (isa<TakeRowsOp>(op)) return "take_rows";
+    auto linear = dyn_cast<LinearOp>(op);
+    if (!linear) continue;
+    root = true;
+    if (auto before = linear.getInput().getDefiningOp<LaunchOp>()) {
+      fromAttend |= before.getName() == "attend";
+      fromGate |= before.getName() == "mlp_in";
+    }
+    vocabulary |= op->getParentOfType<func::FuncOp>().getName() == "head";
+  }
+  if (append) return "attn_in";
+  if (gate) return "mlp_in";
+  if (fromAttend) return "attn_out";
+  if (fromGate) return "mlp_out";
+  return vocabulary ? "lm_head" : root ? "linear" : "rows";
+}
+
+/// Moves `ops` into a new launch at `at`; `clones` are copied in front of them.
+static LaunchOp outline(const OpSet &ops, ArrayRef<Operation *> clones, Operation *at) {
+  llvm::SetVector<Value> inputs;
+  llvm::SmallPtrSet<Operation *, 16> inside(ops.begin(), ops.end());
+  auto addInputs = [&](Operation *op) {
+    for (Value operand : op->getOperands())
+      if (!operand.getDefiningOp() ||
+          (!inside.contains(operand.getDefiningOp()) && !llvm::is_contained(clones, operand.getDefiningOp())))
+        inputs.insert(operand);
+  };
+  for (Operation *op : clones) addInputs(op);
+  for (Operation *op : ops) addInputs(op);
+
+  SmallVector<Value> outputs;
+  for (Operation *op : ops)
+    for (Value result : op->getResults())
+      if (llvm::any_of(result.getUsers(), [&](Operation *user) { return !inside.contains(user); }))
+        outputs.push_back(result);
+
+  OpBuilder b(at);
+  SmallVector<Type> types(ValueRange(outputs).getTypes());
+  auto launch = b.create<LaunchOp>(ops.front()->getLoc(), types, launchName(ops), inputs.getArrayRef(), NumAttr());
+  Block *block = b.createBlock(&launch.getBody());
+  IRMapping mapping;
+  for (Value input : inputs) mapping.map(input, block->addArgument(input.getType(), input.getLoc()));
+  for (Operation *op : clones) b.clone(*op, mapping);
+  for (Operation *op : ops) b.clone(*op, mapping);
+  SmallVector<Value> yields;
+  for (Value output : outputs) yields.push_back(mapping.lookup(output));
+  b.create<YieldOp>(launch.getLoc(), yields);
+
+  for (auto [output, result] : llvm::zip(outputs, launch.getResults())) output.replaceAllUsesWith(result);
+  for (Operation *op : llvm::reverse(ops)) op->erase();
+  for (Operation *op : clones)
+    if (op->use_empty()) op->erase();
+  return launch;
+}
+
+static void outlineRoots(Block &block) {
+  SmallVector<Operation *> roots;
+  for (Operation &op : block)
+    if (isRoot(&op)) roots.push_back(&op);
+  for (Operation *root : roots) {
+    SmallVector<Operation *> clones;
+    if (NormOp norm = prologueOf(root)) clones.push_back(norm);
+    outline(collectEpilogue(root), clones, root);
+  }
+}
+
+static void outlineRowPrograms(Block &block) {
+  for (Operation *op = &block.front(); op;) {
+    if (!isRowProgram(op)) {
+      op = op->getNextNode();
+      continue;
+    }
+    OpSet run;
+    for (; op && isRowProgram(op); op = op->getNextNode()) run.insert(op);
+    outline(run, {}, run.front());
+  }
+}
+
+namespace {
+struct OutlineLaunches : ingot::impl::OutlineLaunchesBase<OutlineLaunches> {
+  void runOnOperation() override {
+    if (getOperation().isDeclaration()) return;
+    Block &block = getOperation().getBody().front();
+    outlineRoots(block);
+    outlineRowPrograms(block);
+  }
+};
+} // namespace

@@ -1,0 +1,47 @@
+// What `lower` asks of a code generator. passes/ knows no target: compiler/kernels implements this interface.
+#pragma once
+#include "dialects/decoder/Decoder.h"
+#include "dialects/weights/Weights.h"
+#include <string>
+
+namespace ingot {
+
+/// How many items a grid has (runtime/format/plan.fbs, Grid).
+enum class GridKind { rows, queryTiles };
+
+/// A kernel for a class of row counts.
+struct KernelVariant {
+  uint32_t maxRows = UINT32_MAX; // largest row count it serves; variants ascend, the last serves all
+  std::string kernel;            // its function's name in every level's module
+  GridKind grid = GridKind::rows;
+  uint32_t units = 1;
+  uint32_t per = 1;           // rows an item takes
+  uint8_t streams = 0;        // 0: for every CPU
+  uint64_t scratchBytes = 0;  // per worker
+};
+
+/// The code of one launch region.
+struct LaunchKernels {
+  llvm::SmallVector<KernelVariant> prepare; // empty: none
+  llvm::SmallVector<KernelVariant> main;
+  uint64_t preparedBytesPerRow = 0; // multiple of 64
+  uint32_t preparePrivateRows = 0;  // up to so many rows every worker prepares for itself
+  uint64_t opsPerRow = 0;           // multiply-adds of the root a row
+};
+
+class KernelGenerator {
+public:
+  virtual ~KernelGenerator() = default;
+  /// Structural hash of the region: weights' names and `layer` abstracted, everything else kept (launch rule 7).
+  virtual uint64_t hash(decoder::LaunchOp launch) = 0;
+  /// Emits the kernels of a region that has not been seen before. Function names contain the hash.
+  virtual mlir::FailureOr<LaunchKernels> generate(decoder::LaunchOp launch) = 0;
+  /// Size of the packed form that kernels expect of a recipe.
+  virtual uint64_t packedBytes(weights::RecipeOp recipe) = 0;
+  /// Positions a KV page holds, its size, and the most rows of a query tile.
+  virtual uint64_t pageTokens() = 0;
+  virtual uint64_t pageBytes(decoder::CacheGroupOp group) = 0;
+  virtual uint32_t queryTileRows() = 0;
+};
+
+} // namespace ingot

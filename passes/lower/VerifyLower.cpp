@@ -1,0 +1,40 @@
+// Checks lower's result. Rules: 1. functions hold plan.launch ops and a return; 2. every launch has a main variant, the last of
+// which serves any number of rows; 3. every kernel named exists as a plan.kernel.
+#include "dialects/plan/Plan.h"
+#include "passes/lower/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+using namespace mlir;
+using namespace ingot;
+
+namespace ingot {
+#define GEN_PASS_DEF_VERIFYLOWER
+#include "passes/lower/Passes.h.inc"
+} // namespace ingot
+
+static LogicalResult verifyVariants(plan_ir::LaunchOp launch, ArrayAttr variants) {
+  for (auto variant : variants.getAsRange<plan_ir::VariantAttr>())
+    if (!SymbolTable::lookupNearestSymbolFrom<plan_ir::KernelOp>(launch, variant.getKernel()))
+      return launch.emitOpError("names the unknown kernel ") << variant.getKernel();
+  if (!variants.empty() && cast<plan_ir::VariantAttr>(variants[variants.size() - 1]).getMaxRows() != UINT32_MAX)
+    return launch.emitOpError("has no kernel for large steps");
+  return success();
+}
+
+namespace {
+struct VerifyLower : ingot::impl::VerifyLowerBase<VerifyLower> {
+  void runOnOperation() override {
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      for (Operation &op : function.getBody().front()) {
+        if (isa<func::ReturnOp>(op)) continue;
+        auto launch = dyn_cast<plan_ir::LaunchOp>(op);
+        if (!launch || launch.getMain().empty()) {
+          op.emitOpError("was not lowered to kernels");
+          return signalPassFailure();
+        }
+        if (failed(verifyVariants(launch, launch.getPrepare())) || failed(verifyVariants(launch, launch.getMain())))
+          return signalPassFailure();
+      }
+  }
+};
+} // namespace

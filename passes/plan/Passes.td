@@ -1,0 +1,21 @@
+// plan: tensors -> buffers, recipes -> offsets, launches -> steps. Its result is the artifact's plan.
+#ifndef INGOT_PASSES_PLAN
+#define INGOT_PASSES_PLAN
+
+include "mlir/Pass/PassBase.td"
+
+def PlaceWeights : Pass<"place-weights", "::mlir::ModuleOp"> {
+  let summary = "give every recipe its offset in the weights segment, in the order of first use";
+  let dependentDialects = ["::ingot::plan_ir::PlanDialect"];
+}
+
+def PlanSteps : Pass<"plan-steps", "::mlir::ModuleOp"> {
+  let summary = "buffers by liveness, launches to steps, functions to entries";
+  let dependentDialects = ["::ingot::plan_ir::PlanDialect"];
+}
+
+def VerifyPlan : Pass<"verify-plan", "::mlir::ModuleOp"> {
+  let summary = "check that symbols resolve and that live buffers do not overlap";
+}
+
+#endif

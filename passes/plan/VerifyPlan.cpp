@@ -1,0 +1,59 @@
+// Checks plan's result. Rules, in the order in which they are checked:
+//  1. there is one entry for the body and one for the head, each with steps;
+//  2. every symbol that a binding or a variant names exists and is of the right kind;
+//  3. no function is left;
+//  4. weights do not overlap.
+#include "dialects/plan/Plan.h"
+#include "dialects/weights/Weights.h"
+#include "passes/plan/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+using namespace mlir;
+using namespace ingot;
+using namespace ingot::plan_ir;
+
+namespace ingot {
+#define GEN_PASS_DEF_VERIFYPLAN
+#include "passes/plan/Passes.h.inc"
+} // namespace ingot
+
+static LogicalResult verifyStep(StepOp step, SymbolTable &symbols) {
+  for (auto binding : step.getBindings().getAsRange<BindingAttr>()) {
+    bool needsBuffer = binding.getKind() == BindingKind::buffer, needsWeight = binding.getKind() == BindingKind::weight;
+    if (!needsBuffer && !needsWeight) continue;
+    Operation *target = binding.getSymbol() ? symbols.lookup(binding.getSymbol().getValue()) : nullptr;
+    if (!(needsBuffer ? isa_and_nonnull<BufferOp>(target) : isa_and_nonnull<WeightOp>(target)))
+      return step.emitOpError("binds ") << binding << ", which does not exist";
+  }
+  for (ArrayAttr variants : {step.getPrepare(), step.getMain()})
+    for (auto variant : variants.getAsRange<VariantAttr>())
+      if (!symbols.lookup<KernelOp>(variant.getKernel().getValue())) return step.emitOpError("names an unknown kernel");
+  return success();
+}
+
+namespace {
+struct VerifyPlan : ingot::impl::VerifyPlanBase<VerifyPlan> {
+  void runOnOperation() override {
+    if (failed(verify(getOperation()))) signalPassFailure();
+  }
+
+  LogicalResult verify(ModuleOp module) {
+    SymbolTable symbols(module);
+    int entries[2] = {0, 0};
+    for (auto entry : module.getOps<EntryOp>()) {
+      entries[int(entry.getSpace())]++;
+      if (entry.getBody().front().empty()) return entry.emitOpError("has no steps");
+      for (auto step : entry.getBody().getOps<StepOp>())
+        if (failed(verifyStep(step, symbols))) return failure();
+    }
+    if (entries[0] != 1 || entries[1] != 1) return module.emitError("needs one entry for the body and one for the head");
+    if (!module.getOps<func::FuncOp>().empty()) return module.emitError("still has functions");
+    int64_t end = 0;
+    for (auto weight : module.getOps<WeightOp>()) {
+      if (int64_t(weight.getOffset()) < end) return weight.emitOpError("overlaps the weight before it");
+      end = weight.getOffset() + weight.getSize();
+    }
+    return success();
+  }
+};
+} // namespace

@@ -1,0 +1,44 @@
+// Sets `num` of every launch with a linear root. int8 activations go with integer grids only, and share the weight's group:
+// one scale per group costs a twelfth of the KL of one per row (numerics.md).
+#include "dialects/decoder/Decoder.h"
+#include "passes/fuse/RecipeBuilder.h"
+#include "passes/quantize/Passes.h"
+
+using namespace mlir;
+using namespace ingot;
+using namespace ingot::decoder;
+
+namespace ingot {
+#define GEN_PASS_DEF_QUANTIZEACTIVATIONS
+#include "passes/quantize/Passes.h.inc"
+} // namespace ingot
+
+/// True when the recipe's grid was made by us (a `quantise` op), not by the file.
+static bool chosenHere(Operation *user, FlatSymbolRefAttr symbol) {
+  auto recipe = cast<weights::RecipeOp>(SymbolTable::lookupNearestSymbolFrom(user, symbol));
+  return !recipe.getBody().getOps<weights::QuantiseOp>().empty();
+}
+
+namespace {
+struct QuantizeActivations : ingot::impl::QuantizeActivationsBase<QuantizeActivations> {
+  using QuantizeActivationsBase::QuantizeActivationsBase;
+
+  void runOnOperation() override {
+    if (activations != "auto" && activations != "f32" && activations != "int8") {
+      getOperation().emitError() << "activations '" << activations << "': expected auto, f32 or int8";
+      return signalPassFailure();
+    }
+    getOperation().walk([&](LaunchOp launch) {
+      auto linear = dyn_cast_or_null<LinearOp>(launch.getRoot());
+      if (!linear) return;
+      auto grid = dyn_cast_or_null<weights::GridAttr>(recipeType(linear, linear.getWeightAttr()).getEncoding());
+      bool welcome = activations == "int8" || (activations == "auto" && (linear.getAccuracyLevel() == 4 ||
+                                                                         chosenHere(linear, linear.getWeightAttr())));
+      bool int8 = grid && welcome;
+      launch.setNumAttr(NumAttr::get(&getContext(), int8 ? ActivationKind::int8 : ActivationKind::f32,
+                                     int8 ? int64_t(grid.getGroup()) : 0));
+      linear.setAccuracyLevel(0); // decided: kernels of equal arithmetic are equal
+    });
+  }
+};
+} // namespace

@@ -1,0 +1,29 @@
+// Sets the element type of the KV caches: the graph's own, or what --kv-cache asks for.
+#include "dialects/decoder/Decoder.h"
+#include "passes/quantize/Passes.h"
+
+using namespace mlir;
+using namespace ingot;
+
+namespace ingot {
+#define GEN_PASS_DEF_QUANTIZECACHE
+#include "passes/quantize/Passes.h.inc"
+} // namespace ingot
+
+namespace {
+struct QuantizeCache : ingot::impl::QuantizeCacheBase<QuantizeCache> {
+  using QuantizeCacheBase::QuantizeCacheBase;
+
+  void runOnOperation() override {
+    if (type == "graph") return;
+    Type wanted = type == "f32"   ? Type(Float32Type::get(&getContext()))
+                  : type == "f16" ? Type(Float16Type::get(&getContext()))
+                                  : Type();
+    if (!wanted) {
+      getOperation().emitError() << "KV cache type '" << type << "': expected f32 or f16";
+      return signalPassFailure();
+    }
+    for (auto group : getOperation().getOps<decoder::CacheGroupOp>()) group.setType(wanted);
+  }
+};
+} // namespace

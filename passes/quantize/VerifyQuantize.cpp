@@ -1,0 +1,45 @@
+// Checks quantize's result. Rules, in the order in which they are checked:
+//  1. a launch with a linear root has `num`, no other launch has;
+//  2. int8 activations stand against an integer grid of the same group;
+//  3. no linear still carries an accuracy_level;
+//  4. caches are f32 or f16.
+#include "dialects/decoder/Decoder.h"
+#include "passes/fuse/RecipeBuilder.h"
+#include "passes/quantize/Passes.h"
+
+using namespace mlir;
+using namespace ingot;
+using namespace ingot::decoder;
+
+namespace ingot {
+#define GEN_PASS_DEF_VERIFYQUANTIZE
+#include "passes/quantize/Passes.h.inc"
+} // namespace ingot
+
+static LogicalResult verifyLaunch(LaunchOp launch) {
+  auto linear = dyn_cast_or_null<LinearOp>(launch.getRoot());
+  if (bool(linear) != bool(launch.getNumAttr())) return launch.emitOpError("`num` goes with a linear root, and only with one");
+  if (!linear) return success();
+  NumAttr num = launch.getNumAttr();
+  auto grid = dyn_cast_or_null<weights::GridAttr>(recipeType(linear, linear.getWeightAttr()).getEncoding());
+  if (num.getActivations() == ActivationKind::int8 && (!grid || int64_t(grid.getGroup()) != num.getGroup()))
+    return launch.emitOpError("has int8 activations without an integer grid of the same group");
+  if (linear.getAccuracyLevel()) return linear.emitOpError("still carries an accuracy_level");
+  return success();
+}
+
+namespace {
+struct VerifyQuantize : ingot::impl::VerifyQuantizeBase<VerifyQuantize> {
+  void runOnOperation() override {
+    auto result = getOperation().walk([](LaunchOp launch) {
+      return failed(verifyLaunch(launch)) ? WalkResult::interrupt() : WalkResult::advance();
+    });
+    if (result.wasInterrupted()) return signalPassFailure();
+    for (auto group : getOperation().getOps<CacheGroupOp>())
+      if (!group.getType().isF32() && !group.getType().isF16()) {
+        group.emitOpError("of ") << group.getType() << " is not supported: use --kv-cache f32 or f16";
+        return signalPassFailure();
+      }
+  }
+};
+} // namespace
