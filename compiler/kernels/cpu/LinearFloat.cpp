@@ -1,0 +1,136 @@
+// Inner loop of linears with f32 activations: one fma chain a row, k ascending. Weights become f32 first: floats
+// exactly, integers rounded once per value, so that the result is the dequantised model's bit for bit.
+#include "compiler/kernels/cpu/LinearTile.h"
+
+using namespace mlir;
+
+namespace ingot::cpu {
+namespace {
+
+using Type_ = WeightFormat::Type;
+using Zero = WeightFormat::Zero;
+
+struct FloatTile {
+  Emitter &e;
+  const LinearTile &tile;
+  const WeightFormat &f = tile.shape.format;
+  Type words = e.vec(e.i32, tile.width), floats = e.vec(e.f32, tile.width);
+  int64_t cols = tile.shape.cols;
+
+  Value splat(Value scalar) { return e.broadcast(scalar, tile.width); }
+
+  // Every part's chain one column further: `value(p)` is the weight of part p at column k = first + i.
+  SmallVector<Value> column(Value xOffset, int64_t i, ValueRange accumulators,
+                            llvm::function_ref<Value(size_t)> value) {
+    SmallVector<Value> x, next;
+    for (Value row : tile.rows) x.push_back(splat(e.load(e.f32, e.at(e.at(row, xOffset), 4 * i))));
+    for (size_t p = 0; p < tile.parts.size(); ++p) {
+      Value w = value(p);
+      for (Value v : x) next.push_back(e.fma(w, v, accumulators[next.size()]));
+    }
+    return next;
+  }
+
+  //===- float weights: [k][16 rows] ------------------------------------------------------------------------------===//
+
+  Value loadFloats(Value address) {
+    if (f.type == Type_::f32) return e.loadConstant(floats, address);
+    if (f.type == Type_::f16) return e.extendHalf(e.loadConstant(e.vec(e.f16, tile.width), address));
+    return e.bitcast(floats, e.shl(e.zext(words, e.loadConstant(e.vec(e.i16, tile.width), address)), 16));
+  }
+
+  SmallVector<Value> floatColumns(Value first, int64_t count, ValueRange accumulators) {
+    SmallVector<Value> acc(accumulators), data;
+    int64_t bytes = groupDataBytes(f);
+    for (const WeightPart &part : tile.parts) {
+      data.push_back(e.at(part.data, e.imul(first, bytes)));
+      for (int64_t line = 0; tile.prefetch && line < count * bytes; line += 64)
+        e.prefetch(e.at(data.back(), tile.prefetch + line));
+    }
+    Value xOffset = e.imul(first, 4);
+    for (int64_t i = 0; i < count; ++i)
+      acc = column(xOffset, i, acc, [&](size_t p) { return loadFloats(e.at(data[p], i * bytes)); });
+    return acc;
+  }
+
+  SmallVector<Value> floatWeights(SmallVector<Value> acc) {
+    constexpr int64_t unroll = 8;
+    int64_t whole = cols / unroll * unroll;
+    acc = e.loop(e.i64c(0), e.i64c(whole), unroll, acc,
+                 [&](Value k, ValueRange inner) { return floatColumns(k, unroll, inner); });
+    return floatColumns(e.i64c(whole), cols - whole, acc);
+  }
+
+  //===- integer weights ------------------------------------------------------------------------------------------===//
+
+  struct Group {
+    Value data, scale, zero; // of one part: ptr, f32 lanes, i32 (zero point) or f32 (minimum) lanes
+  };
+  int64_t chunkColumns = f.type == Type_::int4 ? 8 : 4;
+
+  Value parameters(Value address) {
+    if (f.scale == WeightFormat::Scale::f32) return e.loadConstant(floats, address);
+    return e.extendHalf(e.loadConstant(e.vec(e.f16, tile.width), address));
+  }
+
+  Group openGroup(const WeightPart &part, Value offset) {
+    Group group{e.at(part.data, offset), parameters(e.at(part.scale, offset)), {}};
+    for (int64_t line = 0; tile.prefetch && line < groupBytes(f); line += 64)
+      e.prefetch(e.at(group.data, tile.prefetch + line));
+    if (f.zero == Zero::zero_point)
+      group.zero = e.zext(words, e.loadConstant(e.vec(e.i8, tile.width), e.at(part.zero, offset)));
+    if (f.zero == Zero::minimum) group.zero = parameters(e.at(part.zero, offset));
+    return group;
+  }
+
+  // Column i of a chunk, dequantised: (code - zero) * scale or fma(code, scale, minimum).
+  Value dequantise(const Group &group, Value chunk, int64_t i) {
+    Value code = f.type == Type_::int4 ? e.iand(e.lshr(chunk, i % 4 * 8 + i / 4 * 4), e.integer(words, 15))
+                                       : e.iand(e.lshr(chunk, i * 8), e.integer(words, 255));
+    if (f.zero == Zero::minimum) return e.fma(e.toFloat(code), group.scale, group.zero);
+    Value zero = f.zero == Zero::zero_point ? group.zero : e.integer(words, int64_t(1) << (f.bits() - 1));
+    return e.mul(e.toFloat(e.isub(code, zero)), group.scale);
+  }
+
+  SmallVector<Value> chunk(ArrayRef<Group> groups, Value index, Value xOffset, int64_t count, ValueRange accumulators) {
+    SmallVector<Value> acc(accumulators), words_;
+    for (const Group &group : groups) {
+      Value v = e.loadConstant(words, e.at(group.data, e.imul(index, kChunkBytes)));
+      words_.push_back(f.type == Type_::int8 ? e.ixor(v, e.integer(words, int32_t(0x80808080))) : v); // to codes
+    }
+    Value x = e.iadd(xOffset, e.imul(index, 4 * chunkColumns));
+    for (int64_t i = 0; i < count; ++i)
+      acc = column(x, i, acc, [&](size_t p) { return dequantise(groups[p], words_[p], i); });
+    return acc;
+  }
+
+  SmallVector<Value> integerGroup(Value g, int64_t columns, ValueRange accumulators) {
+    SmallVector<Group> groups;
+    for (const WeightPart &part : tile.parts) groups.push_back(openGroup(part, e.imul(g, groupBytes(f))));
+    Value xOffset = e.imul(g, 4 * int64_t(f.group));
+    int64_t whole = columns / chunkColumns;
+    SmallVector<Value> acc = e.loop(e.i64c(0), e.i64c(whole), 1, accumulators, [&](Value c, ValueRange inner) {
+      return chunk(groups, c, xOffset, chunkColumns, inner);
+    });
+    int64_t rest = columns % chunkColumns;
+    return rest ? chunk(groups, e.i64c(whole), xOffset, rest, acc) : acc;
+  }
+
+  SmallVector<Value> integerWeights(SmallVector<Value> acc) {
+    int64_t whole = cols / f.group;
+    acc = e.loop(e.i64c(0), e.i64c(whole), 1, acc,
+                 [&](Value g, ValueRange inner) { return integerGroup(g, f.group, inner); });
+    int64_t rest = cols % f.group;
+    return rest ? integerGroup(e.i64c(whole), rest, acc) : acc;
+  }
+};
+
+} // namespace
+
+SmallVector<Value> emitFloatTile(Emitter &e, const LinearTile &tile) {
+  FloatTile body{e, tile};
+  SmallVector<Value> zero(tile.parts.size() * tile.rows.size(), e.constant(body.floats, 0.0));
+  return tile.shape.format.isInteger() ? body.integerWeights(zero) : body.floatWeights(zero);
+}
+
+} // namespace ingot::cpu
