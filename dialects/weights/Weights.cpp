@@ -30,11 +30,4 @@ Value RecipeOp::getResult() { return cast<YieldOp>(getBody().front().back()).get
 
 RankedTensorType RecipeOp::getResultType() { return cast<RankedTensorType>(getResult().getType()); }
 
-// Rules: 1. the block ends in weights.yield; 2. every op before it is of this dialect.
-LogicalResult RecipeOp::verify() {
-  Block &block = getBody().front();
-  if (block.empty() || !isa<YieldOp>(block.back())) return emitOpError("must end in weights.yield");
-  for (Operation &op : block)
-    if (!isa<WeightsDialect>(op.getDialect())) return op.emitOpError("is not a recipe op");
-  return success();
-}
+OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }

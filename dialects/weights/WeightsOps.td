@@ -23,7 +23,7 @@ class Weights_Op<string mnemonic, list<Trait> traits = []> : Op<Weights_Dialect,
 // What a group's values are relative to. The value of a grid point is, with s the group's scale,
 //   symmetric: q * s                 q in [-2^(bits-1), 2^(bits-1)) (stored with an offset of 2^(bits-1))
 //   zero_point: (q - z) * s          z an integer of `bits` bits, one a group
-//   minimum:   fma(q, s, m) for int8 activations as s * q + m; dequantised to f32 as round(q * s + m) in one fma
+//   minimum:   fma(q, s, m)          q in [0, 2^bits), m one a group; dequantised to f32 in one fma
 def Weights_ZeroKind : I32EnumAttr<"ZeroKind", "how a group is offset", [
     I32EnumAttrCase<"symmetric", 0>, I32EnumAttrCase<"zero_point", 1>, I32EnumAttrCase<"minimum", 2>]> {
   let cppNamespace = "::ingot::weights";
@@ -36,11 +36,14 @@ def Weights_GridAttr : AttrDef<Weights_Dialect, "Grid"> {
   let summary = "tensor encoding: the values lie on a grid of `bits`-bit integers with a scale per `group` columns";
   let description = [{
     Used as the encoding of a recipe value's tensor type: `tensor<64x64xf32, #weights.grid<bits = 4, group = 32,
-    zero = symmetric, scale = f16>>`. Row permutation, slicing and concatenation keep it; arithmetic drops it.
-    `scale` is the element type the scales (and minima) are stored in: f16 when every one of them is exactly an f16.
+    zero = symmetric, scale = f16>>`. The element type is f32: the values as they are dequantised. Row permutation, slicing,
+    concatenation and padding may keep it (pieces along columns are whole groups); all else drops it.
+    `scale` is the element type the scales (and minima) are stored in: f16 when every one of them is exactly an f16
+    (`ingot::scaleTypeOf` tells), else f32, which is always right.
   }];
   let parameters = (ins "unsigned":$bits, "unsigned":$group, EnumParameter<Weights_ZeroKind>:$zero, "::mlir::Type":$scale);
   let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
 }
 
 def Weights_LayoutKind : I32EnumAttr<"LayoutKind", "packed layout family", [
@@ -61,6 +64,7 @@ def Weights_SourceOp : Weights_Op<"source", [Symbol]> {
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$file, I64Attr:$offset, I64Attr:$length, TypeAttr:$type);
   let assemblyFormat = "$sym_name attr-dict `:` $type";
+  let hasVerifier = 1;
 }
 
 def Weights_RecipeOp : Weights_Op<"recipe", [Symbol, IsolatedFromAbove, SingleBlock]> {
@@ -82,9 +86,11 @@ def Weights_RecipeOp : Weights_Op<"recipe", [Symbol, IsolatedFromAbove, SingleBl
 
 //===- recipe ops: all pure ---------------------------------------------------------------------------------------===//
 
-class Weights_Pure<string mnemonic, list<Trait> traits = []> : Weights_Op<mnemonic, !listconcat([Pure], traits)>;
+class Weights_Pure<string mnemonic, list<Trait> traits = []> : Weights_Op<mnemonic, !listconcat([Pure], traits)> {
+  let hasVerifier = 1;
+}
 
-def Weights_LoadOp : Weights_Pure<"load"> {
+def Weights_LoadOp : Weights_Pure<"load", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "the tensor of a source";
   let arguments = (ins FlatSymbolRefAttr:$source);
   let results = (outs AnyRankedTensor:$result);
@@ -95,7 +101,7 @@ def Weights_ConstantOp : Weights_Pure<"constant", [ConstantLike, AllTypesMatch<[
   let arguments = (ins ElementsAttr:$value);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "attr-dict $value";
-  let hasFolder = 0;
+  let hasFolder = 1;
 }
 def Weights_SliceOp : Weights_Pure<"slice"> {
   let summary = "input[begin : begin + extent of the result] along one axis";
@@ -104,11 +110,13 @@ def Weights_SliceOp : Weights_Pure<"slice"> {
   let assemblyFormat = "$input attr-dict `:` functional-type($input, $result)";
 }
 def Weights_ConcatOp : Weights_Pure<"concat"> {
+  let summary = "the inputs one after the other along one axis";
   let arguments = (ins Variadic<AnyRankedTensor>:$inputs, I64Attr:$axis);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$inputs attr-dict `:` functional-type($inputs, $result)";
 }
 def Weights_TransposeOp : Weights_Pure<"transpose"> {
+  let summary = "axis i of the result is axis permutation[i] of the input";
   let arguments = (ins AnyRankedTensor:$input, DenseI64ArrayAttr:$permutation);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$input $permutation attr-dict `:` functional-type($input, $result)";
@@ -138,6 +146,7 @@ def Weights_PadRowsOp : Weights_Pure<"pad_rows"> {
   let assemblyFormat = "$input attr-dict `:` functional-type($input, $result)";
 }
 def Weights_CastOp : Weights_Pure<"cast"> {
+  let summary = "the values in another element type, rounded to nearest even";
   let arguments = (ins AnyRankedTensor:$input);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$input attr-dict `:` functional-type($input, $result)";
@@ -157,11 +166,12 @@ def Weights_AddScalarOp : Weights_Pure<"add_scalar"> {
 def Weights_DequantOp : Weights_Pure<"dequant"> {
   let summary = "the file's own integer grid, values [N, K]";
   let description = [{
-    `quants` is [N, blocks, block * bits / 8] ui8 (MatMulNBits, low bits first) or an integer tensor [N, K];
-    `scales` [N, blocks] f32/f16/bf16 (or flat); `zeros` (optional) packed integers [N, ceil(blocks * bits / 8)] ui8,
-    integer [N, blocks], or floats [N, blocks]; absent: 2^(bits-1) (for signed quants 0). K need not be a multiple of
-    `block`: the last block is short. The result carries #weights.grid with the same bits, group = block: nothing is re-rounded.
-    Float zero points give `minimum` grids with m = -z * s rounded to f32 once.
+    `quants` is [N, blocks, block * bits / 8] ui8 (MatMulNBits, low bits first), the same rows as [N, ceil(K * bits / 8)] ui8,
+    or one integer an element [N, K]; `scales` [N, blocks] f32/f16/bf16 (or flat); `zeros` (optional) packed integers
+    [N, ceil(blocks * bits / 8)] ui8, integer [N, blocks], or floats [N, blocks] (or flat); absent: 2^(bits-1) (for signed
+    quants 0). K need not be a multiple of `block`: the last block is short. The result carries #weights.grid with the same
+    bits, group = block: nothing is re-rounded. Float zero points give `minimum` grids with m = -z * s rounded to f32 once;
+    where the grid says f16, m is the f16 within 2^-23 of that, which z = -m / s was made from (docs/weights.md).
   }];
   let arguments = (ins AnyRankedTensor:$quants, AnyRankedTensor:$scales, Optional<AnyRankedTensor>:$zeros,
                        I64Attr:$bits, I64Attr:$block);
@@ -171,8 +181,9 @@ def Weights_DequantOp : Weights_Pure<"dequant"> {
 def Weights_QuantiseOp : Weights_Pure<"quantise"> {
   let summary = "round to nearest onto the grid of the result's encoding";
   let description = [{
-    Round-to-nearest (RTN) per group of `group` columns. int8 symmetric: s = amax / 127. int4 symmetric: s = the signed
-    value of largest magnitude / -8. Scales are rounded to the grid's scale type before the division.
+    Round-to-nearest (RTN) per group of `group` columns, the last of which may be short; symmetric grids only. int8:
+    s = amax / 127. int4: s = the signed value of largest magnitude / -8. Scales are rounded to the grid's scale type before
+    the division. A value that is not finite is an error.
   }];
   let arguments = (ins AnyRankedTensor:$input);
   let results = (outs AnyRankedTensor:$result);
