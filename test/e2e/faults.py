@@ -134,12 +134,8 @@ def test_flipped_bits_of_an_artifact_do_no_harm(tools: Tools) -> None:
 
 def mounted(folder: Path, *options: str) -> bool:
     folder.mkdir(exist_ok=True)
-    return (
-        subprocess.run(
-            ["mount", "-t", "tmpfs", *options, "tmpfs", str(folder)], check=False, capture_output=True
-        ).returncode
-        == 0
-    )
+    mount = ["mount", "-t", "tmpfs", *options, "tmpfs", str(folder)]
+    return subprocess.run(mount, check=False, capture_output=True).returncode == 0
 
 
 def test_a_full_disk(tools: Tools) -> None:
