@@ -1,9 +1,10 @@
 """Runs in the peers' virtual environment: one sample of onnxruntime-genai, or the first token of a prompt.
 
-genai_worker.py MODEL_FOLDER sample PREFILL DECODE -> "prefill tok/s, decode tok/s" on stdout
-genai_worker.py MODEL_FOLDER first ID,ID,...       -> the first token's id on stdout
+genai_worker.py MODEL_FOLDER THREADS sample PREFILL DECODE -> "prefill tok/s, decode tok/s" on stdout
+genai_worker.py MODEL_FOLDER THREADS first ID,ID,...       -> the first token's id on stdout
 """
 
+import json
 import sys
 import time
 
@@ -34,18 +35,24 @@ def timed_decode(model: og.Model, tokens: int) -> float:
     return tokens / (time.perf_counter() - start)
 
 
+def model_on_threads(folder: str, threads: int) -> og.Model:
+    config = og.Config(folder)
+    config.overlay(json.dumps({"model": {"decoder": {"session_options": {"intra_op_num_threads": threads}}}}))
+    return og.Model(config)
+
+
 def main() -> None:
-    model = og.Model(sys.argv[1])
-    if sys.argv[2] == "first":
-        prompt = [int(i) for i in sys.argv[3].split(",")]
+    folder, threads, task, *values = sys.argv[1:]
+    model = model_on_threads(folder, int(threads))
+    if task == "first":
+        prompt = [int(i) for i in values[0].split(",")]
         fresh = generator(model, len(prompt) + 8)
         fresh.append_tokens(prompt)
         fresh.generate_next_token()
         print(fresh.get_next_tokens()[0], flush=True)
         return
-    prefill, decode = int(sys.argv[3]), int(sys.argv[4])
     timed_prefill(model, 16)  # warm up
-    print(timed_prefill(model, prefill), timed_decode(model, decode))
+    print(timed_prefill(model, int(values[0])), timed_decode(model, int(values[1])))
 
 
 main()

@@ -1,10 +1,9 @@
 """onnxruntime-genai from PyPI, on the int4 folder that we compile.
 
-Its fast CPU path takes packed 4-bit zero points only, so our float ones are rounded to them: its text is then lossy. (With
-the float ones it dequantises each matrix at each token, 20 times slower.)
+Its fast CPU path takes packed 4-bit zero points only, so our float ones are rounded to them: its text is then lossy.
+(With the float ones it dequantises each matrix at each token, 20 times slower.)
 """
 
-import json
 import shutil
 import subprocess
 import sys
@@ -63,20 +62,6 @@ class Genai(Peer):
         self.bytes_per_token = (self._model / "model.onnx.data").stat().st_size
 
     def measure(self, threads: int) -> Sample:
-        model = self._with_threads(threads)
-        worker = [self._python, Path(__file__).with_name("genai_worker.py"), model]
+        worker = [self._python, Path(__file__).with_name("genai_worker.py"), self._model, threads]
         prefill, decode = (float(v) for v in run([*worker, "sample", PREFILL_TOKENS, DECODE_TOKENS]).split())
         return Sample(decode, prefill, seconds_to_first_byte([*worker, "first", PROMPT_IDS]))
-
-    def _with_threads(self, threads: int) -> Path:
-        """A folder of links whose genai_config.json asks for this many threads."""
-        folder = self._folder / f"genai-int4-{threads}-threads"
-        if not folder.exists():
-            folder.mkdir()
-            for file in self._model.iterdir():
-                if file.name != "genai_config.json":
-                    (folder / file.name).hardlink_to(file.resolve())
-            config = json.loads((self._model / "genai_config.json").read_text())
-            config["model"]["decoder"]["session_options"]["intra_op_num_threads"] = threads
-            (folder / "genai_config.json").write_text(json.dumps(config))
-        return folder

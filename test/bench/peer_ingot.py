@@ -1,4 +1,4 @@
-"""Ingot itself: the int4 folder compiled with the default options (int8 activations, as the graph's accuracy level says)."""
+"""Ingot itself: the int4 folder compiled with the default options (so int8 activations: the graph's accuracy level)."""
 
 import json
 from pathlib import Path

@@ -48,11 +48,13 @@ def test_missing_arguments_are_usage_errors(tools: Tools) -> None:
 def test_values_that_no_option_takes_are_usage_errors(tools: Tools) -> None:
     model, artifact = STORIES / "genai_fp32", stories(tools)
     out = tools.scratch / "none.ingot"
-    for option, value in (("--quantize", "int3"), ("--quantize", "int4:48x"), ("--activations", "f64"), ("--kv-cache", "int2"),
-                          ("--cpu", "v9"), ("--max-context", "-1"), ("--jobs", "many"), ("--progress", "loud")):  # fmt: skip
+    for pair in ("--quantize int3", "--quantize int4:48x", "--activations f64", "--kv-cache int2", "--cpu v9",
+                 "--max-context -1", "--jobs many", "--progress loud"):  # fmt: skip
+        option, value = pair.split()
         refused(tools, 2, (option,), "ingotc", model, "-o", out, option, value)
-    for option, value in (("-n", "many"), ("--temperature", "hot"), ("--top-p", "x"), ("--threads", "0"), ("--chunk", "0"),
-                          ("--seed", "s"), ("--device", "tpu"), ("--kv-memory", "lots")):  # fmt: skip
+    for pair in ("-n many", "--temperature hot", "--top-p x", "--threads 0", "--chunk 0", "--seed s", "--device tpu",
+                 "--kv-memory lots"):  # fmt: skip
+        option, value = pair.split()
         refused(tools, 2, (option,), "ingot-run", artifact, "--tokens", IDS, option, value)
     assert not out.exists()
 

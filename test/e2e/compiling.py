@@ -65,7 +65,7 @@ def test_smollm2_compiles_reproducibly(tools: Tools) -> None:
 
 
 def test_the_int4_artifact_is_as_small_as_its_weights(tools: Tools) -> None:
-    """4-bit matrices with float16 scale and minimum a block of 32, the 8-bit table with a float16 scale, float32 gains."""
+    """4-bit matrices, float16 scale and minimum a block of 32; 8-bit table, float16 scale; float32 gains."""
     config = json.loads((tools.smollm2("int4") / "config.json").read_text())
     hidden, layers, ff = config["hidden_size"], config["num_hidden_layers"], config["intermediate_size"]
     kv = config["num_key_value_heads"] * config["head_dim"]

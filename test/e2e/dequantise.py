@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Rewrites an ONNX folder's MatMulNBits and GatherBlockQuantized nodes to MatMul and Gather on float32 weights.
 
-The tolerance-free oracle of every integer path: integer weights with float32 activations must give the bits of this model.
+The tolerance-free oracle of every integer path: integer weights with float32 activations give the bits of this model.
 A weight is w = (q - zp) * s, rounded once to float32. Usage: dequantise.py IN_FOLDER OUT_FOLDER
 """
 
@@ -23,7 +23,7 @@ def unpacked(data: np.ndarray, bits: int) -> np.ndarray:
 
 
 def dequantised(q: np.ndarray, scales: np.ndarray, zero_points: np.ndarray | None, bits: int, block: int) -> np.ndarray:
-    """q u8 [N, blocks*block], scales [N, blocks] -> float32 [N, blocks*block]. float64 holds (q - zp) * s before rounding."""
+    """q u8 [N, blocks*block], scales [N, blocks] -> float32 [N, blocks*block]; rounded once, from float64."""
     n = q.shape[0]
     scales = scales.reshape(n, -1, 1).astype(np.float64)
     if zero_points is None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Bad input and bad weather: one clear error, exit code 1, no partial output, never a crash or a wrong answer's silence."""
+"""Bad input and bad weather: one clear error, exit code 1, no partial output, never a crash."""
 
 import os
 import random

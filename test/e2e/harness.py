@@ -1,7 +1,7 @@
 """Runs the built tools the way a user does: what every e2e script stands on.
 
-A script defines functions `test_*(tools)` and calls `main(globals())`. A test fails by any exception; it is skipped, visibly,
-by `Skipped(reason)`. Exit codes: 0 all passed, 1 a test failed, 77 every test was skipped (ctest shows it as skipped).
+A script defines functions `test_*(tools)` and calls `main(globals())`. A test fails by any exception; it is skipped,
+visibly, by `Skipped(reason)`. Exit codes: 0 all passed, 1 a test failed, 77 every test was skipped (ctest shows it).
 """
 
 import argparse
@@ -134,9 +134,12 @@ def _run_test(name: str, test, tools: Tools) -> str:
         print(f"skipped: {name}: {reason}", flush=True)
         return "skipped"
     except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
         where = "" if isinstance(error, AssertionError) else traceback.format_exc()
-        line = traceback.extract_tb(error.__traceback__)[-1].lineno
-        print(f"FAILED: {name} (line {line}): {error}\n{where}", flush=True)
+        print(
+            f"FAILED: {name} ({Path(frame.filename).name}:{frame.lineno}): {str(error) or frame.line}\n{where}",
+            flush=True,
+        )
         return "failed"
     print(f"passed: {name} ({time.monotonic() - start:.1f} s)", flush=True)
     return "passed"

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The law: the bits of every logit depend on the model, its options and the tokens, not on how the work was cut.
 
-Every combination of chunk, threads and CPU level must write the same bytes as the first one. (Sequences mixed in one step
-are tested through the C API, in test/unit.)
+Every combination of chunk, threads and CPU level must write the same bytes as the first one. (Sequences mixed in one
+step are tested through the C API, in test/unit.)
 """
 
 import itertools

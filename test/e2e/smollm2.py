@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """SmolLM2-135M-Instruct, compiled and run, against test/data/smollm2/golden.json (ONNX Runtime's answers).
 
-Teacher forced: each prompt with its 64 recorded greedy tokens is fed, and row n-1+i must pick token i. KL is the mean over
-all rows fed, against our own fp32 logits, which the first test ties to ONNX Runtime's.
+Teacher forced: each prompt with its 64 recorded greedy tokens is fed, and row n-1+i must pick token i. KL is the mean
+over all rows fed, against our own fp32 logits, which the first test ties to ONNX Runtime's.
 """
 
 import functools
