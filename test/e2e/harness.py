@@ -13,10 +13,7 @@ import time
 import traceback
 from pathlib import Path
 
-try:
-    import numpy as np
-except ImportError:
-    sys.exit("this python has no numpy: pip install -r tools/models/requirements.txt, or set INGOT_PYTHON")
+import numpy as np
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = REPOSITORY / "test" / "data"
