@@ -1,0 +1,228 @@
+// The way of a model through the house: import -> infer -> fuse -> quantize -> specialize -> lower -> plan -> write.
+#include "compiler/driver/Compile.h"
+
+#include "compiler/artifact/writer.h"
+#include "compiler/driver/ModelFolder.h"
+#include "compiler/driver/PlanTranslation.h"
+#include "compiler/import/Import.h"
+#include "compiler/kernels/cpu/LaunchKernels.h"
+#include "compiler/weights/recipe.h"
+#include "dialects/decoder/Decoder.h"
+#include "dialects/graph/NodeLocation.h"
+#include "dialects/plan/Plan.h"
+#include "passes/fuse/Passes.h"
+#include "passes/infer/Passes.h"
+#include "passes/lower/Passes.h"
+#include "passes/plan/Passes.h"
+#include "passes/quantize/Passes.h"
+#include "passes/specialize/Passes.h"
+#include <filesystem>
+
+using namespace mlir;
+using namespace ingot;
+
+static constexpr const char *kCompiler = "ingotc 0.1.0";
+
+namespace {
+class Compilation {
+public:
+  explicit Compilation(const CompileOptions &options)
+      : options(options), context(registry()),
+        handler(&context, [this](mlir::Diagnostic &diagnostic) { return collect(diagnostic); }) {}
+
+  CompileResult run() {
+    result.ok = succeeded(compile());
+    result.report.end();
+    return std::move(result);
+  }
+
+private:
+  static DialectRegistry registry() {
+    DialectRegistry registry;
+    registry.insert<func::FuncDialect, arith::ArithDialect, scf::SCFDialect, LLVM::LLVMDialect, decoder::DecoderDialect,
+                    weights::WeightsDialect, plan_ir::PlanDialect, graph::GraphDialect>();
+    cpu::registerCpuTarget(registry);
+    return registry;
+  }
+
+  LogicalResult collect(mlir::Diagnostic &diagnostic) {
+    std::string text = diagnostic.str();
+    for (mlir::Diagnostic &note : diagnostic.getNotes()) text += "; " + note.str();
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
+      result.errors.push_back({graph::nodeName(diagnostic.getLocation()), graph::nodeOpType(diagnostic.getLocation()), "", text});
+    else if (diagnostic.getSeverity() == DiagnosticSeverity::Warning) result.warnings.push_back(text);
+    else result.notes.push_back(text);
+    return success();
+  }
+
+  LogicalResult error(std::string text) {
+    result.errors.push_back({"", "", "", std::move(text)});
+    return failure();
+  }
+  LogicalResult error(llvm::Error problem) { return error(llvm::toString(std::move(problem))); }
+
+  void phase(const char *name, double fraction) {
+    result.report.begin(name);
+    if (options.progress) options.progress(name, fraction);
+  }
+
+  LogicalResult compile() {
+    phase("import", 0);
+    if (failed(import())) return failure();
+    phase("infer", 0.02);
+    if (failed(runPasses("infer", [&](OpPassManager &manager) { buildInferPipeline(manager, InferOptions{options.maxContext}); })))
+      return failure();
+    if (options.check) return success();
+    phase("fuse", 0.03);
+    if (failed(runPasses("fuse", buildFusePipeline))) return failure();
+    readSizes();
+    phase("quantize", 0.04);
+    if (failed(quantize())) return failure();
+    phase("specialize", 0.08);
+    if (failed(runPasses("specialize", [&](OpPassManager &manager) { buildSpecializePipeline(manager, options.maxContext); })))
+      return failure();
+    phase("lower", 0.09);
+    for (cpu::CpuLevel level : options.cpuLevels) levelModules.push_back(ModuleOp::create(module->getLoc()));
+    cpu::CpuKernels generator(*module, options.cpuLevels, moduleList());
+    if (failed(runPasses("lower", [&](OpPassManager &manager) { buildLowerPipeline(manager, generator); })) ||
+        failed(runPasses("plan", [&](OpPassManager &manager) { buildPlanPipeline(manager, generator); })))
+      return failure();
+    phase("code", 0.12);
+    if (failed(generateCode())) return failure();
+    phase("write", 0.5);
+    return write(generator);
+  }
+
+  LogicalResult import() {
+    auto found = findModel(options.model);
+    if (!found) return error(found.takeError());
+    model = *found;
+    DiagnosticSink sink;
+    module = importOnnx(model.onnx, context, ImportOptions{.allowMissingWeights = options.check, .bindings = {}}, sink);
+    llvm::append_range(result.errors, sink.all());
+    if (!module || !sink.empty()) return failure();
+    if (options.check) return success();
+    tokenizer = compileTokenizer(model.folder);
+    llvm::append_range(result.warnings, tokenizer.warnings);
+    for (const std::string &text : tokenizer.errors) (void)error(text);
+    return success(tokenizer.errors.empty());
+  }
+
+  LogicalResult runPasses(StringRef phaseName, function_ref<void(OpPassManager &)> build) {
+    PassManager manager(&context);
+    build(manager);
+    if (failed(manager.run(*module))) return failure();
+    return dumpIr(phaseName);
+  }
+
+  LogicalResult dumpIr(StringRef phaseName) {
+    if (options.dumpIr.empty()) return success();
+    std::error_code ec;
+    std::filesystem::create_directories(options.dumpIr, ec);
+    std::string path = (options.dumpIr + "/" + std::to_string(++dumped) + "-" + phaseName + ".mlir").str();
+    llvm::raw_fd_ostream os(path, ec);
+    if (ec) return error(path + ": " + ec.message());
+    module->print(os);
+    return success();
+  }
+
+  void readSizes() {
+    auto head = module->lookupSymbol<func::FuncOp>("head");
+    facts.hiddenSize = cast<RankedTensorType>(head.getArgumentTypes()[0]).getDimSize(1);
+    facts.vocabSize = cast<RankedTensorType>(head.getResultTypes()[0]).getDimSize(1);
+  }
+
+  LogicalResult quantize() {
+    bool quantised = options.quantize != "none";
+    QuantizePhaseOptions phaseOptions;
+    phaseOptions.weights = options.quantize;
+    phaseOptions.head = !options.quantizeHead.empty() ? options.quantizeHead : quantised ? "int8" : "none";
+    phaseOptions.activations = options.activations;
+    phaseOptions.cache = !options.kvCache.empty() ? options.kvCache : quantised ? "f16" : "graph";
+    phaseOptions.scalesFitF16 = [this](weights::RecipeOp recipe) {
+      auto type = scaleTypeOf(recipe.getResult(), sources());
+      if (type) return type->isF16();
+      (void)error(type.takeError());
+      return false;
+    };
+    if (failed(runPasses("quantize", [&](OpPassManager &manager) { buildQuantizePipeline(manager, phaseOptions); })))
+      return failure();
+    module->walk([&](decoder::LaunchOp launch) {
+      decoder::NumAttr num = launch.getNumAttr();
+      if (num && num.getActivations() == decoder::ActivationKind::int8)
+        facts.activationFormat = "int8 g" + std::to_string(num.getGroup());
+    });
+    return success(result.errors.empty());
+  }
+
+  SourceFiles &sources() {
+    if (!sourceFiles) sourceFiles = std::make_unique<SourceFiles>(model.onnx);
+    return *sourceFiles;
+  }
+
+  SmallVector<ModuleOp> moduleList() {
+    SmallVector<ModuleOp> list;
+    for (auto &levelModule : levelModules) list.push_back(*levelModule);
+    return list;
+  }
+
+  LogicalResult generateCode() {
+    cpu::CodegenOptions codegen;
+    codegen.jobs = options.jobs;
+    codegen.dumpDirectory = options.dumpAsm;
+    for (auto [level, levelModule] : llvm::zip(options.cpuLevels, levelModules)) {
+      auto blob = cpu::compileCpu(*levelModule, level, codegen);
+      if (failed(blob)) return failure();
+      code.push_back({level, std::move(*blob)});
+    }
+    return success();
+  }
+
+  /// For people: the format that most weight bytes have, and the activations that meet them.
+  void describeFormats() {
+    std::map<std::string, int64_t> bytes;
+    for (auto weight : module->getOps<plan_ir::WeightOp>()) bytes[weight.getLayout().str()] += weight.getSize();
+    int64_t most = -1;
+    for (auto &[layout, size] : bytes)
+      if (size > most) std::tie(most, facts.weightFormat) = std::pair(size, layout);
+  }
+
+  LogicalResult write(cpu::CpuKernels &generator) {
+    facts.name = model.name;
+    facts.compiler = kCompiler;
+    facts.generation = tokenizer.facts;
+    facts.pageTokens = generator.pageTokens();
+    facts.queryTileRows = generator.queryTileRows();
+    for (auto group : module->getOps<decoder::CacheGroupOp>()) facts.pageBytes.push_back(generator.pageBytes(group));
+    describeFormats();
+    auto plan = translatePlan(*module, code, facts);
+    if (!plan) return failure();
+
+    std::vector<Recipe> recipes;
+    for (auto weight : module->getOps<plan_ir::WeightOp>()) {
+      auto op = cast<weights::RecipeOp>(SymbolTable::lookupSymbolIn(*module, weight.getRecipeAttr()));
+      auto recipe = Recipe::build(op, sources());
+      if (!recipe) return error(recipe.takeError());
+      recipes.push_back(std::move(*recipe));
+    }
+    return writeFile(*plan, recipes);
+  }
+
+  LogicalResult writeFile(plan::PlanT &plan, std::vector<Recipe> &recipes);
+
+  const CompileOptions &options;
+  CompileResult result;
+  MLIRContext context;
+  ScopedDiagnosticHandler handler;
+  ModelFolder model;
+  CompiledTokenizer tokenizer;
+  OwningOpRef<ModuleOp> module;
+  SmallVector<OwningOpRef<ModuleOp>> levelModules;
+  std::unique_ptr<SourceFiles> sourceFiles;
+  std::vector<CompiledCode> code;
+  PlanFacts facts;
+  int dumped = 0;
+};
+} // namespace
+
+CompileResult ingot::compileModel(const CompileOptions &options) { return Compilation(options).run(); }

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Installs what building and testing need on Debian 12: packages by apt-get, Python modules into build/venv.
+# Idempotent; run by quickstart.sh and check.sh. Works as root or through sudo.
+set -euo pipefail
+top=$(cd "$(dirname "$0")/.." && pwd)
+cd "$top"
+
+# LLVM and MLIR are pinned by name to 19; the rest is pinned by the Debian release.
+packages=(
+  git cmake ninja-build ccache pkg-config xz-utils ca-certificates
+  clang-19 lld-19 clang-format-19 clang-tidy-19 llvm-19-dev llvm-19-tools libmlir-19-dev mlir-19-tools liblld-19-dev
+  libclang-rt-19-dev libstdc++-12-dev libzstd-dev zlib1g-dev libedit-dev libcurl4-openssl-dev libpfm4-dev
+  protobuf-compiler libprotobuf-dev libonnx-dev flatbuffers-compiler libflatbuffers-dev
+  nlohmann-json3-dev libcli11-dev libpcre2-dev libutf8proc-dev libcpp-httplib-dev libxxhash-dev
+  libgtest-dev libgmock-dev libbenchmark-dev python3 python3-venv python3-pip
+)
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+done
+if ((${#missing[@]})); then
+  sudo=()
+  if ((EUID != 0)); then sudo=(sudo); fi
+  echo "installing: ${missing[*]}"
+  "${sudo[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+venv=build/venv
+stamp=$venv/.requirements
+if ! cmp -s tools/models/requirements.txt "$stamp"; then
+  mkdir -p build
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check -r tools/models/requirements.txt
+  cp tools/models/requirements.txt "$stamp"
+fi
