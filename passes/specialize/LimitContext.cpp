@@ -20,7 +20,7 @@ struct LimitContext : ingot::impl::LimitContextBase<LimitContext> {
     for (auto limits : getOperation().getOps<decoder::LimitsOp>()) {
       int64_t own = limits.getMaxContext();
       if (tokens < 0 || tokens > own) {
-        getOperation().emitError() << "--max-context " << tokens << ": this model holds 1 to " << own << " tokens";
+        getOperation().emitError() << "--max-context " << tokens.getValue() << ": this model holds 1 to " << own << " tokens";
         return signalPassFailure();
       }
       limits.setMaxContext(tokens);

@@ -1,0 +1,50 @@
+// RUN: ingot-opt %s -pass-pipeline='builtin.module(func.func(outline-launches))' | FileCheck %s
+
+weights.source @a {file = "w", offset = 0, length = 4096} : tensor<32x32xf32>
+weights.source @b {file = "w", offset = 4096, length = 128} : tensor<32xf32>
+weights.recipe @w { %0 = weights.load @a : tensor<32x32xf32> weights.yield %0 : tensor<32x32xf32> }
+weights.recipe @g { %0 = weights.load @b : tensor<32xf32> weights.yield %0 : tensor<32xf32> }
+
+// A norm that only linears read is repeated in each launch; the sum is an epilogue and a result that is read again.
+// CHECK-LABEL: func.func @two_linears
+// CHECK: decoder.launch @linear (%[[X:.*]] = %arg0
+// CHECK-NEXT: %[[N:.*]] = decoder.norm rms %[[X]]
+// CHECK-NEXT: %[[L:.*]] = decoder.linear %[[N]], @w
+// CHECK-NEXT: %[[S:.*]] = decoder.add %[[X]], %[[L]]
+// CHECK-NEXT: decoder.yield %[[S]]
+// CHECK: decoder.launch @linear
+// CHECK-NEXT: decoder.norm rms
+// CHECK-NEXT: decoder.linear
+// CHECK-NOT: decoder.launch
+func.func @two_linears(%x: tensor<?x32xf32>) -> (tensor<?x32xf32>, tensor<?x32xf32>) {
+  %n = decoder.norm rms %x {gain = @g, eps = 1.0e-6 : f32} : (tensor<?x32xf32>) -> tensor<?x32xf32>
+  %a = decoder.linear %n, @w : (tensor<?x32xf32>) -> tensor<?x32xf32>
+  %s = decoder.add %x, %a : (tensor<?x32xf32>, tensor<?x32xf32>) -> tensor<?x32xf32>
+  %b = decoder.linear %n, @w : (tensor<?x32xf32>) -> tensor<?x32xf32>
+  return %s, %b : tensor<?x32xf32>, tensor<?x32xf32>
+}
+
+// An operand that is made behind the root cannot be fused: the sum becomes a row program.
+// CHECK-LABEL: func.func @late_operand
+// CHECK: decoder.launch @linear
+// CHECK: decoder.launch @linear
+// CHECK-NEXT: decoder.linear
+// CHECK-NEXT: decoder.add
+func.func @late_operand(%x: tensor<?x32xf32>, %y: tensor<?x32xf32>) -> tensor<?x32xf32> {
+  %a = decoder.linear %x, @w : (tensor<?x32xf32>) -> tensor<?x32xf32>
+  %b = decoder.linear %y, @w : (tensor<?x32xf32>) -> tensor<?x32xf32>
+  %s = decoder.add %a, %b : (tensor<?x32xf32>, tensor<?x32xf32>) -> tensor<?x32xf32>
+  return %s : tensor<?x32xf32>
+}
+
+// Row programs that stand side by side share a launch.
+// CHECK-LABEL: func.func @rows
+// CHECK: decoder.launch @rows
+// CHECK-NEXT: decoder.norm
+// CHECK-NEXT: decoder.scale
+// CHECK-NOT: decoder.launch
+func.func @rows(%x: tensor<?x32xf32>) -> tensor<?x32xf32> {
+  %n = decoder.norm rms %x {gain = @g, eps = 1.0e-6 : f32} : (tensor<?x32xf32>) -> tensor<?x32xf32>
+  %s = decoder.scale %n {factor = 2.0 : f32} : (tensor<?x32xf32>) -> tensor<?x32xf32>
+  return %s : tensor<?x32xf32>
+}

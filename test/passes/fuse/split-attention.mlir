@@ -1,0 +1,9 @@
+// RUN: ingot-opt %s -pass-pipeline='builtin.module(func.func(split-attention))' | FileCheck %s
+
+decoder.cache_group @g0 {layers = 4, kv_heads = 1, key_dim = 16, value_dim = 16, type = f32}
+// CHECK: decoder.append %arg1, %arg2 {cache = @g0, layer = 3 : i64}
+// CHECK: decoder.attend %arg0 {{.*}}heads = 2 : i64, layer = 3 : i64, mask = #decoder.mask<causal, window = 8>{{.*}}softcap = 5
+func.func @body(%q: tensor<?x32xf32>, %k: tensor<?x16xf32>, %v: tensor<?x16xf32>) -> tensor<?x32xf32> {
+  %o = decoder.attention %q, %k, %v {cache = @g0, layer = 3, heads = 2, kv_heads = 1, scale = 0.25 : f32, softcap = 5.0 : f32, mask = #decoder.mask<causal, window = 8>} : (tensor<?x32xf32>, tensor<?x16xf32>, tensor<?x16xf32>) -> tensor<?x32xf32>
+  return %o : tensor<?x32xf32>
+}

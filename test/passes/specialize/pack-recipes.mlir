@@ -1,0 +1,17 @@
+// RUN: ingot-opt %s -pack-recipes -unify-recipes | FileCheck %s
+
+weights.source @e {file = "w", offset = 0, length = 2048} : tensor<16x64xf16>
+weights.source @b {file = "w", offset = 2048, length = 128} : tensor<64xf16>
+weights.recipe @table { %0 = weights.load @e : tensor<16x64xf16> weights.yield %0 : tensor<16x64xf16> }
+weights.recipe @gain { %0 = weights.load @b : tensor<64xf16> weights.yield %0 : tensor<64xf16> }
+// Matrices keep f16 in blocks of 16 rows; vectors become f32 rows; a matrix that is looked up by rows is made a second time.
+// CHECK: weights.pack {{.*}} r16 : (tensor<16x64xf16>)
+// CHECK: weights.cast {{.*}} -> tensor<64xf32>
+// CHECK-NEXT: weights.pack {{.*}} rows : (tensor<64xf32>)
+// CHECK: weights.pack {{.*}} rows : (tensor<16x64xf32>)
+func.func @body(%tok: tensor<?xi32>, %pos: tensor<?xi32>) -> (tensor<?x64xf32>, tensor<?x64xf32>) {
+  %x = decoder.embed %tok, @table : (tensor<?xi32>) -> tensor<?x64xf32>
+  %n = decoder.norm rms %x {gain = @gain, eps = 1.0e-6 : f32} : (tensor<?x64xf32>) -> tensor<?x64xf32>
+  %p = decoder.lookup_rows %pos, @table : (tensor<?xi32>) -> tensor<?x64xf32>
+  return %n, %p : tensor<?x64xf32>, tensor<?x64xf32>
+}
