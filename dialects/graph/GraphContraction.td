@@ -13,7 +13,7 @@ def Graph_ReduceOp : Graph_Op<"reduce"> {
   let summary = "along `axes` (ascending); reduced axes stay as size 1 with `keepdims`";
   let arguments = (ins Graph_ReduceKindAttr:$kind, AnyRankedTensor:$input, DenseI64ArrayAttr:$axes, UnitAttr:$keepdims);
   let results = (outs AnyRankedTensor:$result);
-  let assemblyFormat = "$kind $input $axes attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "`` $kind $input $axes attr-dict `:` functional-type(operands, results)";
 }
 def Graph_SoftmaxOp : Graph_Op<"softmax"> {
   let summary = "exp(x - max) / sum along one axis";

@@ -16,7 +16,7 @@ def Graph_IfOp : Op<Graph_Dialect, "if", [RecursivelySpeculatable, RecursiveMemo
 }
 def Graph_YieldOp : Op<Graph_Dialect, "yield", [Pure, Terminator, ReturnLike, HasParent<"IfOp">]> {
   let arguments = (ins Variadic<AnyRankedTensor>:$values);
-  let builders = [OpBuilder<(ins), [{}]>];
+  let builders = [OpBuilder<(ins), [{ build($_builder, $_state, ::mlir::ValueRange()); }]>];
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
 }
 

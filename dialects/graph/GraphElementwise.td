@@ -42,18 +42,18 @@ def Graph_CompareKindAttr : EnumAttr<Graph_Dialect, Graph_CompareKind, "compare_
 def Graph_UnaryOp : Graph_Op<"unary"> {
   let arguments = (ins Graph_UnaryKindAttr:$kind, AnyRankedTensor:$input);
   let results = (outs AnyRankedTensor:$result);
-  let assemblyFormat = "$kind $input attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "`` $kind $input attr-dict `:` functional-type(operands, results)";
 }
 def Graph_BinaryOp : Graph_Op<"binary"> {
   let arguments = (ins Graph_BinaryKindAttr:$kind, AnyRankedTensor:$lhs, AnyRankedTensor:$rhs);
   let results = (outs AnyRankedTensor:$result);
-  let assemblyFormat = "$kind $lhs `,` $rhs attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "`` $kind $lhs `,` $rhs attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
 def Graph_CompareOp : Graph_Op<"compare"> {
   let arguments = (ins Graph_CompareKindAttr:$kind, AnyRankedTensor:$lhs, AnyRankedTensor:$rhs);
   let results = (outs AnyRankedTensor:$result);
-  let assemblyFormat = "$kind $lhs `,` $rhs attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "`` $kind $lhs `,` $rhs attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
 def Graph_SelectOp : Graph_Op<"select"> {

@@ -1,0 +1,31 @@
+// Look-up by name, then by opset.
+#include "compiler/import/OpTable.h"
+
+using namespace ingot;
+
+void OpTable::add(llvm::StringRef domain, llvm::StringRef name, OpHandler handler, int64_t since, int64_t until) {
+  entries[{domain.str(), name.str()}].push_back({since, until, std::move(handler)});
+}
+
+const OpHandler *OpTable::find(llvm::StringRef domain, llvm::StringRef name, int64_t opset, std::string &why) const {
+  auto found = entries.find({domain.str(), name.str()});
+  if (found == entries.end()) {
+    why = "the operator is not supported";
+    return nullptr;
+  }
+  for (const Entry &entry : found->second)
+    if (entry.since <= opset && opset <= entry.until) return &entry.handler;
+  why = "the operator is not supported as of opset " + std::to_string(opset);
+  return nullptr;
+}
+
+const OpTable &ingot::operatorTable() {
+  static const OpTable table = [] {
+    OpTable table;
+    for (auto add : {addElementwiseOps, addActivationOps, addShapeOps, addMovementOps, addIndexedOps, addReductionOps,
+                     addLinearOps, addEmbedOps, addNormOps, addAttentionOps, addRotaryOps, addQuantOps})
+      add(table);
+    return table;
+  }();
+  return table;
+}

@@ -1,0 +1,127 @@
+// com.microsoft's GroupQueryAttention as decoder.attention in import form, rotary embedding made explicit.
+#include "compiler/import/OpTable.h"
+#include "compiler/import/Rotary.h"
+#include "dialects/decoder/Decoder.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace ingot;
+using graph::BinaryKind;
+
+static constexpr int64_t kDynamic = ShapedType::kDynamic;
+
+namespace {
+struct Heads {
+  int64_t query, kv, size;
+};
+enum Operand { query, key, value, pastKey, pastValue, seqlens, total, cosTable, sinTable, positionIds };
+} // namespace
+
+// What ONNX Runtime has added and we do not read is refused by name.
+static void refuseExtensions(NodeImporter &n) {
+  static constexpr const char *operands[] = {"attention_bias", "head_sink", "k_scale", "v_scale"};
+  for (size_t i = 0; i < std::size(operands); ++i) n.refuse(10 + i, operands[i]);
+  n.expect("smooth_softmax", 0);
+  n.expect("qk_output", 0);
+  n.expect("kv_cache_bit_width", 0);
+  n.require(n.text("k_quant_type", "NONE") == "NONE", "a quantised key cache is not supported");
+  n.require(n.text("v_quant_type", "NONE") == "NONE", "a quantised value cache is not supported");
+}
+
+static Heads readHeads(NodeImporter &n, Value q, bool packed) {
+  int64_t heads = n.integer("num_heads"), kv = n.integer("kv_num_heads"), columns = n.dim(q, -1);
+  if (n.failed()) return {};
+  n.require(n.rank(q) == 3 && columns != kDynamic, "its query must be [B, S, n] with a static n");
+  n.require(heads > 0 && kv > 0 && heads <= 65536 && heads % kv == 0, "num_heads must be a multiple of kv_num_heads");
+  int64_t parts = n.failed() ? 1 : packed ? heads + 2 * kv : heads;
+  n.require(columns % parts == 0, "its heads do not divide " + Twine(columns) + " columns");
+  return {heads, kv, columns / parts};
+}
+
+// q, k, v of one packed operand, or three operands.
+static SmallVector<Value> splitQkv(NodeImporter &n, Value q, const Heads &heads, bool packed) {
+  if (!packed) return {q, n.input(key), n.input(value)};
+  SmallVector<int64_t> sizes = {heads.query * heads.size, heads.kv * heads.size, heads.kv * heads.size};
+  SmallVector<Type> types;
+  for (int64_t size : sizes) {
+    SmallVector<int64_t> shape(n.type(q).getShape());
+    shape.back() = size;
+    types.push_back(n.type(q).clone(shape));
+  }
+  auto split = n.createTyped<decoder::SplitOp>(TypeRange(types), q, ArrayRef<int64_t>(sizes), uint64_t(1));
+  return split ? SmallVector<Value>(split.getResults()) : SmallVector<Value>(3);
+}
+
+// Positions of the new tokens, [B, S]: seqlens is the last valid index of each row, so token i stands at
+// seqlens + 1 - S + i.
+static Value newPositions(NodeImporter &n, Value q, Value lengths) {
+  Type i64 = n.builder().getI64Type();
+  Value count = n.create<graph::ShapeOp>(q, 1, 2);
+  Value last = n.create<graph::ReshapeOp>(n.cast(lengths, i64), n.integerVector({-1, 1}), false);
+  Value first = n.binary(BinaryKind::sub, n.binary(BinaryKind::add, last, n.integerVector({1})), count);
+  Value scalarCount = n.reshape(count, n.integerVector({}));
+  return n.binary(BinaryKind::add, first, n.create<graph::RangeOp>(n.scalar(0, i64), scalarCount, n.scalar(1, i64)));
+}
+
+static void applyRotary(NodeImporter &n, SmallVectorImpl<Value> &qkv, const Heads &heads, Value lengths) {
+  bool interleaved = n.integer("rotary_interleaved", 0);
+  Value given = n.optional(positionIds);
+  bool rotary = n.integer("do_rotary", 0);
+  if (!rotary) { // tables are allowed and unused
+    (void)n.optional(cosTable);
+    (void)n.optional(sinTable);
+    return;
+  }
+  Value positions = given ? given : newPositions(n, qkv[0], lengths);
+  Value angles = rotaryAngles(n, positions, cosTable, sinTable);
+  qkv[0] = rotate(n, qkv[0], angles, heads.query, interleaved);
+  qkv[1] = rotate(n, qkv[1], angles, heads.kv, interleaved);
+}
+
+// [B, kv_heads, T, d] of the past's type, or of the key's without a past.
+static Type presentType(NodeImporter &n, Value past, Value fresh, const Heads &heads) {
+  Type element = n.element(past ? past : fresh);
+  return RankedTensorType::get({n.dim(past ? past : fresh, 0), heads.kv, kDynamic, heads.size}, element);
+}
+
+static bool isPast(NodeImporter &n, Value past, const Heads &heads) {
+  auto is = [&](int64_t axis, int64_t size) { return n.dim(past, axis) == size || n.dim(past, axis) == kDynamic; };
+  return !past || (n.rank(past) == 4 && is(1, heads.kv) && is(3, heads.size));
+}
+
+static void importGroupQueryAttention(NodeImporter &n) {
+  refuseExtensions(n);
+  bool packed = !n.has(key);
+  Value q = n.input(query), pastK = n.optional(pastKey), pastV = n.optional(pastValue);
+  Value lengths = n.input(seqlens), totalLength = n.input(total);
+  Heads heads = readHeads(n, q, packed);
+  if (n.failed()) return;
+  auto qkv = splitQkv(n, q, heads, packed);
+  applyRotary(n, qkv, heads, lengths);
+  // ONNX Runtime's window counts the keys before the query; ours counts the query's own as well.
+  int64_t window = n.integer("local_window_size", -1);
+  float scale = n.real("scale", 0.0f), softcap = n.real("softcap", 0.0f);
+  if (n.failed()) return;
+  n.require(n.rank(qkv[1]) == 3 && n.dim(qkv[1], -1) == heads.kv * heads.size && n.type(qkv[2]) == n.type(qkv[1]),
+            "its keys and values must be [B, S, kv_num_heads * head_size]");
+  n.require(bool(pastK) == bool(pastV) && isPast(n, pastK, heads) && isPast(n, pastV, heads),
+            "its past must be [B, kv_num_heads, P, head_size]");
+  n.require(window >= -1 && window < INT32_MAX, "local_window_size must be -1 or a count");
+  if (n.failed()) return;
+  if (scale == 0) scale = 1.0f / std::sqrt(float(heads.size));
+  auto mask = decoder::MaskAttr::get(&n.context(), window < 0 ? 0 : window + 1);
+  Type keyType = n.wants(1) ? presentType(n, pastK, qkv[1], heads) : Type();
+  Type valueType = n.wants(2) ? presentType(n, pastV, qkv[2], heads) : Type();
+  auto op = n.createTyped<decoder::AttentionOp>(qkv[0].getType(), keyType, valueType, qkv[0], qkv[1], qkv[2], pastK,
+                                                pastV, lengths, totalLength, FlatSymbolRefAttr(), IntegerAttr(),
+                                                uint64_t(heads.query), uint64_t(heads.kv), llvm::APFloat(scale),
+                                                llvm::APFloat(softcap), mask);
+  if (!op) return;
+  n.set(0, op.getResult());
+  n.set(1, op.getPresentKey());
+  n.set(2, op.getPresentValue());
+}
+
+void ingot::addAttentionOps(OpTable &table) {
+  table.add("com.microsoft", "GroupQueryAttention", importGroupQueryAttention);
+}
