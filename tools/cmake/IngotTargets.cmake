@@ -28,13 +28,25 @@ function(ingot_runtime_library target)
   target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR}/runtime/include)
 endfunction()
 
-# A GoogleTest binary. Every TEST in it becomes a ctest test.
+# Everything that the asan preset builds and runs: the runtime's tests and, of the compiler, the importer's.
+add_custom_target(ingot_sanitized_tests)
+
+# A GoogleTest binary. Every TEST in it becomes a ctest test. UNSANITIZED: not part of the sanitizers' run.
 function(ingot_unit_test target)
-  cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(arg "UNSANITIZED" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${target} ${arg_SOURCES})
   ingot_flags(${target})
   ingot_sanitize(${target})
   target_link_libraries(${target} PRIVATE ${arg_LIBS} GTest::gtest GTest::gtest_main)
+  set(label unit)
+  if(NOT arg_UNSANITIZED)
+    add_dependencies(ingot_sanitized_tests ${target})
+    set(label sanitized)
+  endif()
+  if(INGOT_SANITIZE AND arg_UNSANITIZED)
+    set_target_properties(${target} PROPERTIES EXCLUDE_FROM_ALL TRUE)
+    return()
+  endif()
   include(GoogleTest)
-  gtest_discover_tests(${target} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600)
+  gtest_discover_tests(${target} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600 LABELS ${label})
 endfunction()
