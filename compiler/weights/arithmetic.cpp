@@ -11,7 +11,7 @@ public:
 
   Error read(const Box &box, uint8_t *out) const override {
     int64_t count = box.elements();
-    Bytes from = allocate(input->element, count);
+    ByteBuffer from = allocate(input->element, count);
     if (Error error = input->read(box, from.get())) return error;
     convertElements(input->element, from.get(), element, out, size_t(count));
     return Error::success();

@@ -59,7 +59,7 @@ private:
   Error readCodes(int64_t row, int64_t rows, std::vector<uint8_t> &out) const {
     if (!quantsPacked) return readIntegers(*quants, row, rows, out);
     int64_t pitch = quants->shape[1];
-    Bytes bytes = allocate(Element::u8, rows * pitch);
+    ByteBuffer bytes = allocate(Element::u8, rows * pitch);
     if (Error error = quants->read(Box::rows(quants->shape, row, rows), bytes.get())) return error;
     int64_t blockBytes = (format.block * format.bits + 7) / 8;
     for (int64_t r = 0; r < rows; ++r)
@@ -75,7 +75,7 @@ private:
   Error readZeroPoints(int64_t row, int64_t rows, std::vector<uint8_t> &out) const {
     if (!zerosPacked) return readIntegers(*zeros, row, rows, out);
     int64_t pitch = zeros->shape[1];
-    Bytes bytes = allocate(Element::u8, rows * pitch);
+    ByteBuffer bytes = allocate(Element::u8, rows * pitch);
     if (Error error = zeros->read(Box::rows(zeros->shape, row, rows), bytes.get())) return error;
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t b = 0; b < blocks(); ++b)

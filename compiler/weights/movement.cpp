@@ -24,7 +24,7 @@ public:
 private:
   Error readNibbles(int64_t begin, int64_t count, uint8_t *out) const {
     int64_t first = begin / 2, last = (begin + count + 1) / 2;
-    Bytes packed = allocate(Element::u8, last - first);
+    ByteBuffer packed = allocate(Element::u8, last - first);
     if (Error error = file.read(offset + uint64_t(first), uint64_t(last - first), packed.get())) return error;
     for (int64_t i = 0; i < count; ++i) {
       int64_t at = begin + i;
@@ -110,7 +110,7 @@ public:
     Box from = box;
     for (size_t i = 0; i < rank; ++i)
       from.begin[permutation[i]] = box.begin[i], from.extent[permutation[i]] = box.extent[i];
-    Bytes bytes = allocate(element, box.elements());
+    ByteBuffer bytes = allocate(element, box.elements());
     if (Error error = input->read(from, bytes.get())) return error;
     Shape inStrides(rank, 1), strides(rank);
     for (size_t i = rank - 1; i > 0; --i) inStrides[i - 1] = inStrides[i] * from.extent[i];
@@ -192,7 +192,7 @@ private:
   static Error readPiece(const Tensor &input, const Box &from, int64_t outer, size_t width, size_t pitch,
                          uint8_t *out) {
     if (outer == 1) return input.read(from, out);
-    Bytes piece = allocate(input.element, from.elements());
+    ByteBuffer piece = allocate(input.element, from.elements());
     if (Error error = input.read(from, piece.get())) return error;
     for (int64_t i = 0; i < outer; ++i) std::memcpy(out + i * pitch, piece.get() + i * width, width);
     return Error::success();

@@ -129,7 +129,7 @@ Error Recipe::packGrid(int64_t row, int64_t count, std::vector<uint8_t> &out) co
 }
 
 Error Recipe::packFloats(int64_t row, int64_t count, std::vector<uint8_t> &out) const {
-  Bytes values = allocate(tensor->element, count * int64_t(logicalCols));
+  ByteBuffer values = allocate(tensor->element, count * int64_t(logicalCols));
   if (Error error = tensor->read(Box::rows(tensor->shape, row, count), values.get())) return error;
   size_t pitch = blockBytes(format, logicalCols), rowBytes = logicalCols * elementBytes(tensor->element);
   out.resize(blockCount(uint64_t(count)) * pitch);

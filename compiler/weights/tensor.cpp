@@ -81,7 +81,7 @@ Error forEachBox(ArrayRef<int64_t> shape, int64_t begin, int64_t count, function
 Error readFloats(const Tensor &tensor, const Box &box, float *out) {
   if (tensor.element == Element::f32) return tensor.read(box, reinterpret_cast<uint8_t *>(out));
   int64_t count = box.elements();
-  Bytes bytes = allocate(tensor.element, count);
+  ByteBuffer bytes = allocate(tensor.element, count);
   if (Error error = tensor.read(box, bytes.get())) return error;
   convertElements(tensor.element, bytes.get(), Element::f32, out, size_t(count));
   return Error::success();

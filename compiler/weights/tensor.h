@@ -48,10 +48,10 @@ public:
 };
 
 using TensorRef = std::shared_ptr<const Tensor>;
-using Bytes = std::unique_ptr<uint8_t[]>;
+using ByteBuffer = std::unique_ptr<uint8_t[]>;
 
 /// Uninitialised bytes for `count` elements.
-inline Bytes allocate(Element element, int64_t count) {
+inline ByteBuffer allocate(Element element, int64_t count) {
   return std::make_unique_for_overwrite<uint8_t[]>(size_t(count) * elementBytes(element));
 }
 
