@@ -50,6 +50,8 @@ public:
 
   Status all() {
     report_.process_start = system_clock()();
+    if (options_.device == "cuda")
+      return Status::error(Code::unsupported, "--device cuda: this build runs on the CPU only; CUDA is not there yet");
     INGOT_TRY(Artifact::open(options_.model.c_str(), {.cpu_level = getenv("INGOT_CPU")}, &artifact_));
     INGOT_TRY(open_text());
     INGOT_TRY(open_session());

@@ -35,7 +35,7 @@ void add_sampling(CLI::App &app, RunOptions *o) {
   app.add_option("--repetition-penalty", o->repetition_penalty, "above 1: tokens that occurred are less likely")
       ->check(CLI::Range(0.01, 100.0));
   app.add_option("--seed", o->seed, "of the sampler (default 0)");
-  app.add_option("--stop", o->stop, "end before this text; may be given more than once");
+  app.add_option("--stop", o->stop, "end before this text; may be given more than once")->allow_extra_args(false);
   app.add_flag("--ignore-eos", o->ignore_eos, "go on after an end-of-sequence token");
 }
 
@@ -47,9 +47,9 @@ void add_output(CLI::App &app, RunOptions *o) {
   app.add_option("--profile", o->profile_file, "write a trace for Perfetto (ui.perfetto.dev)");
 }
 
-void add_machine(CLI::App &app, RunOptions *o, std::string *kv_memory, std::string *device) {
+void add_machine(CLI::App &app, RunOptions *o, std::string *kv_memory) {
   app.add_option("--chunk", o->chunk, "feed the prompt N tokens at a time")->check(CLI::Range(1, 32768));
-  app.add_option("--device", *device, "cpu (cuda: not yet)")->check(CLI::IsMember({"cpu", "cuda"}));
+  app.add_option("--device", o->device, "cpu (cuda: not yet)")->check(CLI::IsMember({"cpu", "cuda"}));
   app.add_option("--threads", o->threads, "default: what affinity and cgroup allow")->check(CLI::Range(1, 1024));
   app.add_option("--kv-memory", *kv_memory, "bytes for the KV cache, e.g. 512M (default: the whole context)");
   app.add_option("--max-sequences", o->max_sequences, "sequences that the KV cache has room for (default 1)")
@@ -59,8 +59,7 @@ void add_machine(CLI::App &app, RunOptions *o, std::string *kv_memory, std::stri
 }
 
 // What CLI11 cannot check by itself: an error text, or "".
-std::string finish(RunOptions *o, const CLI::App &app, const std::string &tokens, const std::string &kv_memory,
-                   const std::string &device) {
+std::string finish(RunOptions *o, const CLI::App &app, const std::string &tokens, const std::string &kv_memory) {
   if (app.count("--tokens") && !parse_list(tokens, &o->tokens.emplace()))
     return "--tokens: '" + tokens + "' is not a list such as 1,2,3";
   if (app.count("--kv-memory") && (!parse_size(kv_memory, &o->kv_memory) || o->kv_memory == 0))
@@ -69,7 +68,6 @@ std::string finish(RunOptions *o, const CLI::App &app, const std::string &tokens
     return "nothing to do: give -p TEXT, --prompt-file FILE, --tokens IDS or --chat";
   for (const std::string &stop : o->stop)
     if (stop.empty()) return "--stop: the text is empty";
-  if (device == "cuda") return "--device cuda: this build runs on the CPU only; CUDA comes later";
   return "";
 }
 
@@ -77,13 +75,13 @@ std::string finish(RunOptions *o, const CLI::App &app, const std::string &tokens
 
 bool parse_options(int argc, char **argv, RunOptions *options, int *exit_code) {
   CLI::App app("Runs a compiled model.", "ingot-run");
-  std::string tokens, kv_memory, device = "cpu";
+  std::string tokens, kv_memory;
   app.set_version_flag("--version", "ingot-run " INGOT_VERSION);
   app.footer(closing);
   add_prompt(app, options, &tokens);
   add_sampling(app, options);
   add_output(app, options);
-  add_machine(app, options, &kv_memory, &device);
+  add_machine(app, options, &kv_memory);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success &success) { // --help, --version
@@ -94,7 +92,7 @@ bool parse_options(int argc, char **argv, RunOptions *options, int *exit_code) {
     *exit_code = exit_usage;
     return false;
   }
-  std::string wrong = finish(options, app, tokens, kv_memory, device);
+  std::string wrong = finish(options, app, tokens, kv_memory);
   if (wrong.empty()) return true;
   fprintf(stderr, "ingot-run: %s\nTry --help.\n", wrong.c_str());
   *exit_code = exit_usage;

@@ -1,0 +1,94 @@
+// The plan as IR of the plan dialect (dialects/plan), in generic detail: a plan that was shipped can be compared with
+// the plan that a compiler prints.
+#include "tools/ingot-inspect/describe.h"
+
+namespace ingot {
+namespace {
+
+std::string quoted(const char *text) {
+  std::string out = "\"";
+  for (const char *at = text; *at; ++at) {
+    if (*at == '"' || *at == '\\') out += '\\';
+    out += *at;
+  }
+  return out + '"';
+}
+
+std::string number(const char *name, uint64_t value) {
+  return std::string(name) + " = " + std::to_string(value) + " : i64";
+}
+
+// Names of tables need not be unique in a file; with the index they are.
+std::string symbol(const flatbuffers::String *name, uint32_t index) {
+  return "@" + quoted((std::string(text_of(name)) + "." + std::to_string(index)).c_str());
+}
+
+std::string binding(const plan::Plan &plan, const plan::Binding &binding) {
+  std::string out = std::string("#plan.binding<") + plan::EnumNameBindingKind(binding.kind());
+  if (binding.kind() == plan::BindingKind::buffer)
+    out += ", " + symbol(plan.buffers()->Get(binding.index())->name(), binding.index());
+  if (binding.kind() == plan::BindingKind::weight)
+    out += ", " + symbol(plan.weights()->Get(binding.index())->name(), binding.index());
+  if (binding.kind() == plan::BindingKind::immediate) out += ", " + std::to_string(binding.value());
+  return out + ">";
+}
+
+std::string variants(const plan::Plan &plan, const flatbuffers::Vector<flatbuffers::Offset<plan::Variant>> *variants) {
+  std::string out = "[";
+  for (uint32_t i = 0; i < count_of(variants); ++i) {
+    const plan::Variant &variant = *variants->Get(i);
+    out += std::string(i ? ", " : "") + "#plan.variant<max_rows = " + std::to_string(variant.max_rows()) +
+           ", kernel = " + symbol(plan.kernels()->Get(variant.kernel())->name(), variant.kernel()) +
+           ", grid = " + plan::EnumNameGrid(variant.grid()) + ", units = " + std::to_string(variant.units()) +
+           ", per = " + std::to_string(variant.per()) + ", streams = " + std::to_string(variant.streams()) + ">";
+  }
+  return out + "]";
+}
+
+std::string step(const plan::Plan &plan, const plan::Step &step) {
+  std::string out = "    plan.step " + quoted(text_of(step.name())) + " {bindings = [";
+  for (uint32_t i = 0; i < step.bindings()->size(); ++i)
+    out += (i ? ", " : "") + binding(plan, *step.bindings()->Get(i));
+  out += "], main = " + variants(plan, step.main()) + ", " + number("ops_per_row", step.ops_per_row());
+  out += ", prepare = " + variants(plan, step.prepare()) + ", ";
+  out += number("prepare_private_rows", step.prepare_private_rows()) + ", ";
+  out += number("prepared_bytes_per_row", step.prepared_bytes_per_row()) + ", ";
+  return out + number("weight_bytes", step.weight_bytes()) + "}\n";
+}
+
+std::string entry(const plan::Plan &plan, const plan::Entry &entry, uint64_t arena) {
+  std::string out = std::string("  plan.entry ") + plan::EnumNameSpace(entry.space()) + " attributes {" +
+                    number("arena_bytes_per_row", arena) + "} {\n";
+  for (const plan::Step *each : *entry.steps()) out += step(plan, *each);
+  return out + "  }\n";
+}
+
+} // namespace
+
+std::string describe_mlir(const Artifact &artifact) {
+  const plan::Plan &plan = artifact.plan();
+  std::string out = "module {\n";
+  for (uint32_t i = 0; i < plan.kernels()->size(); ++i) {
+    const plan::Kernel &kernel = *plan.kernels()->Get(i);
+    out += "  plan.kernel " + symbol(kernel.name(), i) + " {hash = " + std::to_string(kernel.hash()) + " : ui64, " +
+           number("scratch_bytes", kernel.scratch_bytes()) + "}\n";
+  }
+  for (uint32_t i = 0; i < count_of(plan.buffers()); ++i) {
+    const plan::Buffer &buffer = *plan.buffers()->Get(i);
+    out += "  plan.buffer " + symbol(buffer.name(), i) + " " + plan::EnumNameSpace(buffer.space()) + " {" +
+           number("bytes_per_row", buffer.bytes_per_row()) + ", " + number("offset_per_row", buffer.offset_per_row()) +
+           "}\n";
+  }
+  for (uint32_t i = 0; i < count_of(plan.weights()); ++i) {
+    const plan::Weight &weight = *plan.weights()->Get(i);
+    std::string name = symbol(weight.name(), i);
+    out += "  plan.weight " + name + " " + name + " {" + number("cols", weight.cols()) +
+           ", layout = " + quoted(text_of(weight.layout())) + ", " + number("offset", weight.offset()) + ", " +
+           number("rows", weight.rows()) + ", " + number("size", weight.size()) + "}\n";
+  }
+  out += entry(plan, *plan.body(), plan.body_arena_bytes_per_row());
+  out += entry(plan, *plan.head(), plan.head_arena_bytes_per_row());
+  return out + "}\n";
+}
+
+} // namespace ingot
