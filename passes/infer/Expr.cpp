@@ -90,28 +90,47 @@ Expr ExprContext::undefined() {
   return intern(std::move(node));
 }
 
-//===- rewriting ---------------------------------------------------------------------------------------------------===//
+//===- rewriting
+//---------------------------------------------------------------------------------------------------===//
 
 Expr ExprContext::rebuild(Expr e, ArrayRef<Expr> x) {
   switch (e->op) {
-  case ExprOp::AtMostZero: return lessEqual(x[0], integer(0));
-  case ExprOp::IsZero: return equal(x[0], integer(0));
-  case ExprOp::Less: return less(x[0], x[1]);
-  case ExprOp::Equal: return equal(x[0], x[1]);
-  case ExprOp::And: return logicalAnd(x[0], x[1]);
-  case ExprOp::Or: return logicalOr(x[0], x[1]);
-  case ExprOp::Not: return logicalNot(x[0]);
-  case ExprOp::Select: return select(x[0], x[1], x[2]);
-  case ExprOp::Add: return add(x[0], x[1]);
-  case ExprOp::Sub: return sub(x[0], x[1]);
-  case ExprOp::Mul: return mul(x[0], x[1]);
-  case ExprOp::Div: return divide(x[0], x[1]);
-  case ExprOp::FloorDiv: return floorDiv(x[0], *x[1].asInteger());
-  case ExprOp::Mod: return mod(x[0], *x[1].asInteger());
-  case ExprOp::ToReal: return toReal(x[0]);
-  case ExprOp::Unary: return unary(e->code, x[0]);
-  case ExprOp::Table: return table(e->table, x);
-  default: return e;
+  case ExprOp::AtMostZero:
+    return lessEqual(x[0], integer(0));
+  case ExprOp::IsZero:
+    return equal(x[0], integer(0));
+  case ExprOp::Less:
+    return less(x[0], x[1]);
+  case ExprOp::Equal:
+    return equal(x[0], x[1]);
+  case ExprOp::And:
+    return logicalAnd(x[0], x[1]);
+  case ExprOp::Or:
+    return logicalOr(x[0], x[1]);
+  case ExprOp::Not:
+    return logicalNot(x[0]);
+  case ExprOp::Select:
+    return select(x[0], x[1], x[2]);
+  case ExprOp::Add:
+    return add(x[0], x[1]);
+  case ExprOp::Sub:
+    return sub(x[0], x[1]);
+  case ExprOp::Mul:
+    return mul(x[0], x[1]);
+  case ExprOp::Div:
+    return divide(x[0], x[1]);
+  case ExprOp::FloorDiv:
+    return floorDiv(x[0], *x[1].asInteger());
+  case ExprOp::Mod:
+    return mod(x[0], *x[1].asInteger());
+  case ExprOp::ToReal:
+    return toReal(x[0]);
+  case ExprOp::Unary:
+    return unary(e->code, x[0]);
+  case ExprOp::Table:
+    return table(e->table, x);
+  default:
+    return e;
   }
 }
 
@@ -157,21 +176,33 @@ bool ExprContext::mentions(Expr e, Variable v) {
   return false;
 }
 
-//===- printing ----------------------------------------------------------------------------------------------------===//
+//===- printing
+//----------------------------------------------------------------------------------------------------===//
 
 static const char *infix(ExprOp op) {
   switch (op) {
-  case ExprOp::Less: return " < ";
-  case ExprOp::Equal: return " == ";
-  case ExprOp::And: return " and ";
-  case ExprOp::Or: return " or ";
-  case ExprOp::Add: return " + ";
-  case ExprOp::Sub: return " - ";
-  case ExprOp::Mul: return " * ";
-  case ExprOp::Div: return " / ";
-  case ExprOp::FloorDiv: return " // ";
-  case ExprOp::Mod: return " % ";
-  default: return nullptr;
+  case ExprOp::Less:
+    return " < ";
+  case ExprOp::Equal:
+    return " == ";
+  case ExprOp::And:
+    return " and ";
+  case ExprOp::Or:
+    return " or ";
+  case ExprOp::Add:
+    return " + ";
+  case ExprOp::Sub:
+    return " - ";
+  case ExprOp::Mul:
+    return " * ";
+  case ExprOp::Div:
+    return " / ";
+  case ExprOp::FloorDiv:
+    return " // ";
+  case ExprOp::Mod:
+    return " % ";
+  default:
+    return nullptr;
   }
 }
 
@@ -191,30 +222,51 @@ static void printAffine(Expr e, const std::vector<std::string> &names, llvm::raw
 }
 
 void ExprContext::print(Expr e, llvm::raw_ostream &os) {
-  auto list = [&](ArrayRef<Expr> operands) {
-    llvm::interleave(operands, os, [&](Expr x) { print(x, os); }, ", ");
-  };
+  auto list = [&](ArrayRef<Expr> operands) { llvm::interleave(operands, os, [&](Expr x) { print(x, os); }, ", "); };
   switch (e->op) {
-  case ExprOp::Affine: return printAffine(e, names, os);
-  case ExprOp::Real: os << llvm::format("%g", e->real); return;
-  case ExprOp::Bool: os << (e->constant ? "true" : "false"); return;
-  case ExprOp::Undefined: os << "undefined"; return;
-  case ExprOp::AtMostZero: print(e->operands[0], os); os << " <= 0"; return;
-  case ExprOp::IsZero: print(e->operands[0], os); os << " == 0"; return;
-  case ExprOp::Not: os << "not "; break;
-  case ExprOp::Select: os << "select"; break;
-  case ExprOp::ToReal: return print(e->operands[0], os);
-  case ExprOp::Unary: os << 'f' << e->code; break;
+  case ExprOp::Affine:
+    return printAffine(e, names, os);
+  case ExprOp::Real:
+    os << llvm::format("%g", e->real);
+    return;
+  case ExprOp::Bool:
+    os << (e->constant ? "true" : "false");
+    return;
+  case ExprOp::Undefined:
+    os << "undefined";
+    return;
+  case ExprOp::AtMostZero:
+    print(e->operands[0], os);
+    os << " <= 0";
+    return;
+  case ExprOp::IsZero:
+    print(e->operands[0], os);
+    os << " == 0";
+    return;
+  case ExprOp::Not:
+    os << "not ";
+    break;
+  case ExprOp::Select:
+    os << "select";
+    break;
+  case ExprOp::ToReal:
+    return print(e->operands[0], os);
+  case ExprOp::Unary:
+    os << 'f' << e->code;
+    break;
   case ExprOp::Table: {
     // A named array by its name, a literal array by a word: its elements would drown the message.
-    if (auto symbol = llvm::dyn_cast<mlir::SymbolRefAttr>(e->table)) os << symbol;
-    else os << "table";
+    if (auto symbol = llvm::dyn_cast<mlir::SymbolRefAttr>(e->table))
+      os << symbol;
+    else
+      os << "table";
     os << '[';
     list(e->operands);
     os << ']';
     return;
   }
-  default: break;
+  default:
+    break;
   }
   if (const char *sign = infix(e->op)) {
     os << '(';

@@ -3,7 +3,8 @@
 //
 // Invariants
 // 1. Builders return normal forms; a node is never built past them. Integer arithmetic that stays linear is one Affine.
-// 2. Integer comparisons are `L <= 0` (AtMostZero) or `L == 0` (IsZero) of an Affine L, divided by its coefficients' gcd.
+// 2. Integer comparisons are `L <= 0` (AtMostZero) or `L == 0` (IsZero) of an Affine L, divided by its coefficients'
+// gcd.
 // 3. A Boolean turned into a number is Select(c, 1, 0); arithmetic with literals moves into the branches of a Select.
 // 4. S >= 1; P and every index variable are >= 0. Upper bounds are the prover's business.
 // 5. An overflow or a division by zero gives Undefined, which equals only itself and is never a literal.

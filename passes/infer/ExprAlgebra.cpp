@@ -6,7 +6,8 @@
 
 using namespace ingot::infer;
 
-//===- affine ------------------------------------------------------------------------------------------------------===//
+//===- affine
+//------------------------------------------------------------------------------------------------------===//
 
 /// a + factor * b, Undefined on overflow.
 Expr ExprContext::combine(Expr a, Expr b, int64_t factor) {
@@ -78,7 +79,8 @@ Expr ExprContext::isZero(Expr e) {
   return make(ExprOp::IsZero, {makeAffine(e->constant / divisor, terms)});
 }
 
-//===- arithmetic --------------------------------------------------------------------------------------------------===//
+//===- arithmetic
+//--------------------------------------------------------------------------------------------------===//
 
 /// Moves a two-operand op with one literal and one Select into the branches.
 std::optional<Expr> ExprContext::throughSelect(llvm::function_ref<Expr(Expr, Expr)> op, Expr a, Expr b) {
@@ -191,7 +193,8 @@ Expr ExprContext::mod(Expr a, int64_t divisor) {
   return make(ExprOp::Mod, {makeAffine(constant, rest), integer(divisor)});
 }
 
-//===- conversions -------------------------------------------------------------------------------------------------===//
+//===- conversions
+//-------------------------------------------------------------------------------------------------===//
 
 Expr ExprContext::toReal(Expr a) {
   if (auto value = a.asInteger()) return real(double(*value));
@@ -217,7 +220,8 @@ Expr ExprContext::toBool(Expr a) {
   return a;
 }
 
-//===- comparison and logic ----------------------------------------------------------------------------------------===//
+//===- comparison and logic
+//----------------------------------------------------------------------------------------===//
 
 Expr ExprContext::less(Expr a, Expr b) {
   if (a.isAffine() && b.isAffine()) return lessEqual(add(a, integer(1)), b);
@@ -259,8 +263,7 @@ Expr ExprContext::logicalNot(Expr a) {
     Expr flipped = combine(integer(1), a->operands[0], -1);
     return flipped.isAffine() ? atMostZero(flipped) : flipped;
   }
-  if (a->op == ExprOp::Select)
-    return select(a->operands[0], logicalNot(a->operands[1]), logicalNot(a->operands[2]));
+  if (a->op == ExprOp::Select) return select(a->operands[0], logicalNot(a->operands[1]), logicalNot(a->operands[2]));
   return make(ExprOp::Not, {a});
 }
 
@@ -295,7 +298,8 @@ Expr ExprContext::select(Expr condition, Expr yes, Expr no) {
   return make(ExprOp::Select, {condition, yes, no});
 }
 
-//===- opaque ------------------------------------------------------------------------------------------------------===//
+//===- opaque
+//------------------------------------------------------------------------------------------------------===//
 
 Expr ExprContext::unary(unsigned code, Expr a) { return make(ExprOp::Unary, {a}, code); }
 

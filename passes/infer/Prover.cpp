@@ -6,7 +6,8 @@ using namespace ingot::infer;
 static constexpr int64_t Unbounded = int64_t(1) << 60;
 static constexpr unsigned MaxCases = 4096;
 
-//===- facts -------------------------------------------------------------------------------------------------------===//
+//===- facts
+//-------------------------------------------------------------------------------------------------------===//
 
 Facts::Facts(ExprContext &context) : context(&context), points({context.integer(0)}), matrix({0}) {}
 
@@ -77,15 +78,18 @@ void Facts::bound(Variable v, Expr extent) {
   assumeAtMostZero(context->add(context->sub(index, extent), context->integer(1)));
 }
 
-//===- case split --------------------------------------------------------------------------------------------------===//
+//===- case split
+//--------------------------------------------------------------------------------------------------===//
 
 static bool isAtom(Expr e) {
   switch (e->op) {
   case ExprOp::AtMostZero:
   case ExprOp::IsZero:
   case ExprOp::Less:
-  case ExprOp::Equal: return true;
-  default: return false;
+  case ExprOp::Equal:
+    return true;
+  default:
+    return false;
   }
 }
 
@@ -137,7 +141,8 @@ Expr Prover::simplify(Expr e, const Facts &facts) {
   return e;
 }
 
-//===- P-elimination -----------------------------------------------------------------------------------------------===//
+//===- P-elimination
+//-----------------------------------------------------------------------------------------------===//
 
 Facts Prover::tokenFacts(Variable i, Variable j) {
   Facts facts(context);

@@ -47,9 +47,9 @@ TEST_F(ProverTest, eliminatesThePast) {
 }
 
 TEST_F(ProverTest, refusesWhatDependsOnTheChunk) {
-  EXPECT_FALSE(prover.eliminatePast(I, i, j, q));                     // position counted from the chunk's start
-  EXPECT_FALSE(prover.eliminatePast(c.total(), i, j, q));             // length of the chunk
-  EXPECT_FALSE(prover.eliminatePast(causal(I), i, j, q));             // triangle over new tokens only
+  EXPECT_FALSE(prover.eliminatePast(I, i, j, q));         // position counted from the chunk's start
+  EXPECT_FALSE(prover.eliminatePast(c.total(), i, j, q)); // length of the chunk
+  EXPECT_FALSE(prover.eliminatePast(causal(I), i, j, q)); // triangle over new tokens only
   EXPECT_FALSE(prover.eliminatePast(c.select(c.less(J, S), zero, low), i, j, q));
 }
 

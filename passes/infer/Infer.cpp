@@ -1,0 +1,164 @@
+// The pass: convention, typing, caches, rows, limits. README.md tells the method.
+#include "dialects/graph/Graph.h"
+#include "mlir/Pass/Pass.h"
+#include "mlir/Pass/PassManager.h"
+#include "passes/infer/Convention.h"
+#include "passes/infer/IndexFunction.h"
+#include "passes/infer/Passes.h"
+#include "passes/infer/RowIdioms.h"
+
+using namespace mlir;
+using namespace ingot;
+using namespace ingot::infer;
+
+namespace ingot {
+#define GEN_PASS_DEF_INFER
+#include "passes/infer/Passes.h.inc"
+} // namespace ingot
+
+namespace {
+
+/// Ops between the cut and the logits, and the value at the cut. Behind the last op with two token operands (the last
+/// residual add) everything is a function of one row: it runs only for the rows whose logits are wanted.
+struct Cut {
+  Value value;
+  llvm::SetVector<Operation *> head;
+};
+
+bool ignoresClosedOperands(Operation *op) {
+  return isa<graph::ReshapeOp, graph::SqueezeOp, graph::UnsqueezeOp, graph::ExpandOp, graph::SliceOp>(op);
+}
+
+Cut findCut(const Typing &typing, Value logits) {
+  Cut cut{logits, {}};
+  while (Operation *op = cut.value.getDefiningOp()) {
+    if (isa<decoder::AttentionOp, decoder::RopeOp, decoder::EmbedOp>(op) || op->getNumResults() != 1) break;
+    Value next;
+    bool single = true;
+    for (Value operand : op->getOperands()) {
+      if (typing[operand].isToken())
+        single &= !next, next = operand;
+      else
+        single &= typing[operand].constant || ignoresClosedOperands(op);
+    }
+    if (!single || !next || !isa<FloatType>(cast<RankedTensorType>(next.getType()).getElementType())) break;
+    cut.head.insert(op);
+    cut.value = next;
+  }
+  return cut;
+}
+
+class InferPass : public ingot::impl::InferBase<InferPass> {
+public:
+  using InferBase::InferBase;
+
+  void getDependentDialects(DialectRegistry &registry) const override {
+    registry.insert<func::FuncDialect, graph::GraphDialect, decoder::DecoderDialect, weights::WeightsDialect>();
+    registerIndexFunctions(registry);
+  }
+  void runOnOperation() override {
+    if (failed(run())) signalPassFailure();
+  }
+
+private:
+  LogicalResult run();
+  LogicalResult emit(Typing &typing, const Interface &interface, RotaryTables &tables);
+  LogicalResult setLimits(OpBuilder &builder, Location location, int64_t positions);
+};
+
+func::FuncOp makeFunction(OpBuilder &builder, Location location, StringRef name, TypeRange arguments) {
+  auto type = builder.getFunctionType(arguments, {});
+  auto function = builder.create<func::FuncOp>(location, name, type);
+  function.addEntryBlock();
+  return function;
+}
+
+/// Closes a function with its one result.
+void finish(func::FuncOp function, OpBuilder &builder, Value result) {
+  builder.create<func::ReturnOp>(function.getLoc(), result);
+  function.setType(builder.getFunctionType(function.getArgumentTypes(), result.getType()));
+}
+
+void lowerOp(Operation &op, RowBuilder &rows) {
+  Typing &typing = rows.typing;
+  bool token = llvm::any_of(op.getResults(), [&](Value v) { return typing[v].isToken() && !typing[v].poisoned; });
+  if (auto rule = dyn_cast<IndexFunction>(op); rule && token) rule.lowerRows(rows);
+}
+
+LogicalResult InferPass::setLimits(OpBuilder &builder, Location location, int64_t positions) {
+  if (maxContext < 0) return emitError(location) << "max-context " << maxContext << " is negative";
+  if (positions && maxContext > positions)
+    return emitError(location) << "max-context " << maxContext << " is over the model's own limit of " << positions
+                               << " positions (the length of its position tables)";
+  int64_t limit = maxContext ? int64_t(maxContext) : positions;
+  if (!limit)
+    return emitError(location) << "the graph does not tell how many positions it is made for; give max-context";
+  builder.create<decoder::LimitsOp>(location, limit, 0, builder.getStrArrayAttr({}));
+  return success();
+}
+
+/// Removes symbols of the weights dialect that nothing names any more.
+void dropUnused(ModuleOp module) {
+  for (int round = 0; round < 2; ++round) { // recipes first, then sources
+    llvm::DenseSet<StringAttr> used;
+    module.walk([&](Operation *op) {
+      op->getAttrDictionary().walk([&](SymbolRefAttr symbol) { used.insert(symbol.getRootReference()); });
+    });
+    for (Operation &op : llvm::make_early_inc_range(module.getOps()))
+      if (isa<weights::RecipeOp, weights::SourceOp>(op) && !used.contains(SymbolTable::getSymbolName(&op))) op.erase();
+  }
+}
+
+LogicalResult InferPass::emit(Typing &typing, const Interface &interface, RotaryTables &tables) {
+  ModuleOp module = getOperation();
+  Location location = typing.main.getLoc();
+  OpBuilder symbols(typing.main);
+  CachePlaces places = placeCaches(typing, symbols);
+  Recipes recipes(module);
+  SmallVector<Value> roots{interface.logits};
+  for (auto attention : typing.main.getOps<decoder::AttentionOp>()) roots.push_back(attention.getResult());
+  llvm::DenseSet<Operation *> live = liveOps(typing, roots);
+  Cut cut = findCut(typing, interface.logits);
+
+  auto ids = RankedTensorType::get({ShapedType::kDynamic}, symbols.getI32Type());
+  func::FuncOp body = makeFunction(symbols, location, "body", {ids, ids});
+  RowBuilder rows(typing, recipes, tables, places, body.getArgument(1));
+  rows.builder.setInsertionPointToEnd(&body.getBody().front());
+  rows.set(interface.tokens, body.getArgument(0));
+  for (Operation &op : typing.main.getBody().front().without_terminator())
+    if (live.contains(&op) && !cut.head.contains(&op)) lowerOp(op, rows);
+
+  Value hidden = rows.rows(cut.value);
+  if (hidden) {
+    finish(body, rows.builder, hidden);
+    func::FuncOp head = makeFunction(symbols, location, "head", {hidden.getType()});
+    rows.builder.setInsertionPointToEnd(&head.getBody().front());
+    rows.set(cut.value, rows.builder.create<decoder::TakeRowsOp>(location, hidden.getType(), head.getArgument(0)));
+    for (Operation *op : llvm::reverse(cut.head)) lowerOp(*op, rows);
+    if (Value logits = rows.rows(interface.logits)) finish(head, rows.builder, logits);
+  }
+  if (failed(typing.flush(roots))) return failure();
+  if (!hidden || !rows.rows(interface.logits))
+    return emitError(location) << "the logits could not be traced to the tokens";
+  if (failed(setLimits(symbols, location, tables.positions))) return failure();
+  typing.main.erase();
+  return success();
+}
+
+LogicalResult InferPass::run() {
+  ModuleOp module = getOperation();
+  auto main = module.lookupSymbol<func::FuncOp>("main");
+  if (!main || !main.getBody().hasOneBlock()) return module.emitError("infer needs func.func @main of one block");
+  Typing typing(main);
+  RotaryTables tables(module, modelFile);
+  FailureOr<Interface> interface = applyConvention(typing);
+  if (failed(interface)) return failure();
+  typing.run();
+  interface->logits = findLogits(typing);
+  if (!interface->logits || failed(emit(typing, *interface, tables))) return failure();
+  if (failed(recogniseRowIdioms(module))) return failure();
+  dropUnused(module);
+  return success();
+}
+
+} // namespace

@@ -1,0 +1,150 @@
+// Reading the tables and recovering frequencies.
+#include "passes/infer/Rotary.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include <cmath>
+#include <cstring>
+#include <numbers>
+
+using namespace mlir;
+using namespace ingot;
+using namespace ingot::infer;
+
+//===- the closed form
+//---------------------------------------------------------------------------------------------===//
+
+static bool agrees(const FloatTable &cos, const FloatTable &sin, int64_t column, float frequency, double scale) {
+  double tolerance = scale * (1.2e-7 + cos.unit / 2);
+  for (int64_t p = 0; p < cos.rows; ++p) {
+    float angle = float(p) * frequency;
+    int64_t at = p * cos.columns + column;
+    if (!(std::fabs(std::cos(double(angle)) * scale - cos.values[at]) <= tolerance)) return false;
+    if (!(std::fabs(std::sin(double(angle)) * scale - sin.values[at]) <= tolerance)) return false;
+  }
+  return true;
+}
+
+/// The slope of the phase, refined at doubled positions while the previous estimate still tells the turns apart.
+static double estimate(const FloatTable &cos, const FloatTable &sin, int64_t column) {
+  constexpr double Turn = 2 * std::numbers::pi;
+  auto phase = [&](int64_t p) {
+    return std::atan2(double(sin.values[p * cos.columns + column]), double(cos.values[p * cos.columns + column]));
+  };
+  double slope = phase(1);
+  for (int64_t p = 2; p < cos.rows; p *= 2) {
+    double turns = std::round((slope * p - phase(p)) / Turn);
+    slope = (phase(p) + turns * Turn) / p;
+  }
+  return slope;
+}
+
+static std::optional<float> frequency(const FloatTable &cos, const FloatTable &sin, int64_t column, double scale) {
+  float centre = float(estimate(cos, sin, column)), up = centre, down = centre;
+  if (agrees(cos, sin, column, centre, scale)) return centre;
+  for (int step = 0; step < 4; ++step) {
+    up = std::nextafterf(up, INFINITY), down = std::nextafterf(down, -INFINITY);
+    if (agrees(cos, sin, column, up, scale)) return up;
+    if (agrees(cos, sin, column, down, scale)) return down;
+  }
+  return std::nullopt;
+}
+
+std::optional<RotaryForm> ingot::infer::recoverRotary(const FloatTable &cos, const FloatTable &sin) {
+  if (cos.rows != sin.rows || cos.columns != sin.columns || cos.rows < 2 || cos.columns < 1) return std::nullopt;
+  RotaryForm form;
+  form.scale = cos.values[0];
+  if (!(form.scale > 0) || !std::isfinite(form.scale)) return std::nullopt;
+  for (int64_t column = 0; column < cos.columns; ++column) {
+    auto found = frequency(cos, sin, column, form.scale);
+    if (!found) return std::nullopt;
+    form.frequencies.push_back(*found);
+  }
+  return form;
+}
+
+//===- reading
+//-----------------------------------------------------------------------------------------------------===//
+
+/// Follows a recipe that only loads a source, so that both spellings of a table are one.
+Attribute RotaryTables::resolve(Attribute table) {
+  auto symbol = dyn_cast_or_null<FlatSymbolRefAttr>(table);
+  auto recipe = symbol ? module.lookupSymbol<weights::RecipeOp>(symbol.getAttr()) : weights::RecipeOp();
+  if (!recipe) return table;
+  Operation *made = recipe.getResult().getDefiningOp();
+  if (auto load = dyn_cast<weights::LoadOp>(made)) return load.getSourceAttr();
+  if (auto constant = dyn_cast<weights::ConstantOp>(made)) return constant.getValue();
+  return table;
+}
+
+static RankedTensorType typeOf(ModuleOp module, Attribute table) {
+  if (auto elements = dyn_cast_or_null<ElementsAttr>(table)) return dyn_cast<RankedTensorType>(elements.getType());
+  auto symbol = dyn_cast_or_null<FlatSymbolRefAttr>(table);
+  auto source = symbol ? module.lookupSymbol<weights::SourceOp>(symbol.getAttr()) : weights::SourceOp();
+  return source ? dyn_cast<RankedTensorType>(source.getType()) : RankedTensorType();
+}
+
+std::optional<std::pair<int64_t, int64_t>> RotaryTables::shape(Attribute table) {
+  RankedTensorType type = typeOf(module, resolve(table));
+  if (!type || type.getRank() != 2 || !isa<FloatType>(type.getElementType())) return std::nullopt;
+  return std::pair(type.getDimSize(0), type.getDimSize(1));
+}
+
+static float widen(const char *bytes, Type type) {
+  if (type.isF32()) {
+    float value;
+    return std::memcpy(&value, bytes, 4), value;
+  }
+  uint16_t half;
+  std::memcpy(&half, bytes, 2);
+  if (type.isF16()) return float(llvm::bit_cast<_Float16>(half));
+  return llvm::bit_cast<float>(uint32_t(half) << 16);
+}
+
+static FloatTable decode(RankedTensorType type, StringRef bytes) {
+  Type element = type.getElementType();
+  FloatTable table{type.getDimSize(0),
+                   type.getDimSize(1),
+                   {},
+                   std::ldexp(1.0, element.isF32()   ? -23
+                                   : element.isF16() ? -10
+                                                     : -7)};
+  size_t count = type.getNumElements(), width = element.getIntOrFloatBitWidth() / 8;
+  table.values.resize(count);
+  for (size_t k = 0; k < count; ++k) table.values[k] = widen(bytes.data() + k * width, element);
+  if (element.isF32()) table.unit = 0; // inside the tolerance already
+  return table;
+}
+
+std::optional<FloatTable> RotaryTables::read(Attribute table, std::string &problem) {
+  table = resolve(table);
+  RankedTensorType type = typeOf(module, table);
+  if (!type || type.getRank() != 2 || !type.hasStaticShape() ||
+      !(type.getElementType().isF32() || type.getElementType().isF16() || type.getElementType().isBF16()))
+    return std::nullopt;
+  if (auto dense = dyn_cast<DenseElementsAttr>(table)) {
+    if (dense.isSplat()) return std::nullopt; // no rotation at all
+    ArrayRef<char> bytes = dense.getRawData();
+    return decode(type, StringRef(bytes.data(), bytes.size()));
+  }
+  auto symbol = dyn_cast<FlatSymbolRefAttr>(table);
+  auto source = symbol ? module.lookupSymbol<weights::SourceOp>(symbol.getAttr()) : weights::SourceOp();
+  if (!source) return std::nullopt;
+  llvm::SmallString<128> path(modelFile);
+  if (!source.getFile().empty()) {
+    llvm::sys::path::remove_filename(path);
+    llvm::sys::path::append(path, source.getFile());
+  }
+  uint64_t length = type.getNumElements() * (type.getElementTypeBitWidth() / 8);
+  auto file = llvm::MemoryBuffer::getFileSlice(path, length, source.getOffset());
+  if (!file || (*file)->getBufferSize() != length || source.getLength() != int64_t(length)) {
+    problem = ("cannot read the rotary table '" + symbol.getValue() + "' in '" + path + "'").str();
+    return std::nullopt;
+  }
+  return decode(type, (*file)->getBuffer());
+}
+
+std::optional<RotaryForm> RotaryTables::recover(Attribute cos, Attribute sin, std::string &problem) {
+  auto cosTable = read(cos, problem), sinTable = read(sin, problem);
+  if (!cosTable || !sinTable) return std::nullopt;
+  return recoverRotary(*cosTable, *sinTable);
+}

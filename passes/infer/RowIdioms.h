@@ -1,0 +1,12 @@
+// Row programs spelled with primitives that have an op of their own: x * sigmoid(x) is act silu, and so on. Only exact
+// identities of the row's values up to rounding; nothing depends on how an exporter names or orders its nodes.
+#pragma once
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/LogicalResult.h"
+
+namespace ingot::infer {
+
+/// Rewrites @body and @head of the module and drops rows that nothing uses.
+llvm::LogicalResult recogniseRowIdioms(mlir::ModuleOp module);
+
+} // namespace ingot::infer

@@ -1,0 +1,300 @@
+// Elementwise ops: the value at an index out of the operands' values at that index.
+#include "passes/infer/Rules.h"
+#include <cmath>
+
+using namespace mlir;
+using namespace ingot;
+using namespace ingot::infer;
+
+namespace {
+
+Type elementType(Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); }
+
+/// A literal as the element type holds it. Narrow types keep only literals: 2049 is no f16.
+Expr rounded(ExprContext &exprs, Expr e, Type type) {
+  auto value = e.asReal();
+  if (auto integer = dyn_cast<IntegerType>(type); integer && integer.getWidth() > 1 && integer.getWidth() < 32)
+    return e.asInteger() ? e : exprs.unary(2000 + integer.getWidth(), e);
+  if (type.isF32() && value) return exprs.real(double(float(*value)));
+  if (auto narrow = dyn_cast<FloatType>(type); narrow && narrow.getWidth() < 32) {
+    if (!value) return exprs.unary(1000 + narrow.getWidth(), e);
+    bool inexact;
+    llvm::APFloat literal(*value);
+    literal.convert(narrow.getFloatSemantics(), llvm::APFloat::rmNearestTiesToEven, &inexact);
+    return exprs.real(literal.convertToDouble());
+  }
+  return e;
+}
+
+/// Types an elementwise op: closed if all operands are, else a token value of the broadcast shape.
+template <typename Apply> void elementwise(Operation *op, Typing &typing, Apply apply) {
+  if (readsCache(typing, op)) return;
+  SmallVector<ArrayRef<Dim>> shapes;
+  for (Value operand : op->getOperands()) shapes.push_back(typing.shape(operand));
+  std::optional<Shape> shape = broadcast(shapes);
+  if (!shape) {
+    std::string text;
+    for (ArrayRef<Dim> s : shapes) text += " " + print(typing.exprs, s);
+    return typing.report(op, "joins shapes that do not broadcast:" + text);
+  }
+  Value result = op->getResult(0);
+  if (!allClosed(typing, op)) return typing.setToken(result, *shape);
+  auto form = [op, &typing, apply](Indices indices) -> Expr {
+    SmallVector<Expr, 3> x;
+    for (Value operand : op->getOperands()) {
+      x.push_back(typing.at(operand, broadcastIndices(typing.exprs, typing.shape(operand), indices)));
+      if (!x.back()) return {};
+    }
+    return rounded(typing.exprs, apply(typing.exprs, x), elementType(op->getResult(0)));
+  };
+  typing.setClosed(result, *shape, form, allConstant(typing, op));
+}
+
+//===- unary
+//-------------------------------------------------------------------------------------------------------===//
+
+std::optional<double> literalUnary(graph::UnaryKind kind, double x) {
+  switch (kind) {
+  case graph::UnaryKind::abs:
+    return std::fabs(x);
+  case graph::UnaryKind::sqrt:
+    return std::sqrt(x);
+  case graph::UnaryKind::reciprocal:
+    return 1 / x;
+  case graph::UnaryKind::floor:
+    return std::floor(x);
+  case graph::UnaryKind::ceil:
+    return std::ceil(x);
+  case graph::UnaryKind::round:
+    return std::nearbyint(x);
+  case graph::UnaryKind::relu:
+    return x < 0 ? 0 : x;
+  default:
+    return std::nullopt;
+  }
+}
+
+Expr applyUnary(ExprContext &exprs, graph::UnaryKind kind, Expr x) {
+  if (kind == graph::UnaryKind::logical_not) return exprs.logicalNot(x);
+  if (kind == graph::UnaryKind::neg)
+    return x.isAffine() ? exprs.sub(exprs.integer(0), x) : exprs.mul(exprs.real(-1), x);
+  if (auto value = x.asReal()) {
+    if (kind == graph::UnaryKind::is_nan) return exprs.boolean(std::isnan(*value));
+    if (kind == graph::UnaryKind::is_inf) return exprs.boolean(std::isinf(*value));
+    if (auto result = literalUnary(kind, *value)) return exprs.real(*result);
+  }
+  return exprs.unary(unsigned(kind), x);
+}
+
+std::optional<decoder::ActKind> activation(graph::UnaryKind kind) {
+  switch (kind) {
+  case graph::UnaryKind::sigmoid:
+    return decoder::ActKind::sigmoid;
+  case graph::UnaryKind::tanh:
+    return decoder::ActKind::tanh;
+  case graph::UnaryKind::relu:
+    return decoder::ActKind::relu;
+  case graph::UnaryKind::gelu:
+    return decoder::ActKind::gelu;
+  case graph::UnaryKind::gelu_tanh:
+    return decoder::ActKind::gelu_tanh;
+  default:
+    return std::nullopt;
+  }
+}
+
+struct UnaryRule {
+  void infer(graph::UnaryOp op, Typing &typing) const {
+    elementwise(op, typing,
+                [kind = op.getKind()](ExprContext &exprs, ArrayRef<Expr> x) { return applyUnary(exprs, kind, x[0]); });
+  }
+  void lower(graph::UnaryOp op, RowBuilder &rows) const {
+    Value x = rows.rows(op.getInput());
+    if (!x) return;
+    auto kind = activation(op.getKind());
+    if (kind)
+      rows.set(op, rows.create<decoder::ActOp>(op, x.getType(), *kind, x));
+    else if (op.getKind() == graph::UnaryKind::neg)
+      rows.set(op, rows.create<decoder::ScaleOp>(op, x.getType(), x, llvm::APFloat(-1.0f)));
+    else
+      rows.noRowForm(op);
+  }
+};
+
+//===- binary
+//------------------------------------------------------------------------------------------------------===//
+
+Expr applyBinary(ExprContext &exprs, graph::BinaryKind kind, Expr a, Expr b) {
+  switch (kind) {
+  case graph::BinaryKind::add:
+    return exprs.add(a, b);
+  case graph::BinaryKind::sub:
+    return exprs.sub(a, b);
+  case graph::BinaryKind::mul:
+    return exprs.mul(a, b);
+  case graph::BinaryKind::div:
+    return exprs.divide(a, b);
+  case graph::BinaryKind::min:
+    return exprs.minimum(a, b);
+  case graph::BinaryKind::max:
+    return exprs.maximum(a, b);
+  case graph::BinaryKind::logical_and:
+    return exprs.logicalAnd(a, b);
+  case graph::BinaryKind::logical_or:
+    return exprs.logicalOr(a, b);
+  case graph::BinaryKind::logical_xor:
+    return exprs.logicalNot(exprs.equal(a, b));
+  case graph::BinaryKind::mod:
+    if (auto divisor = b.asInteger()) return exprs.mod(a, *divisor);
+    return {};
+  case graph::BinaryKind::pow:
+    if (a.asReal() && b.asReal()) return exprs.real(std::pow(*a.asReal(), *b.asReal()));
+    return {};
+  default:
+    return {};
+  }
+}
+
+/// The literal that every element of a closed value is; nullopt otherwise.
+std::optional<double> uniform(Typing &typing, Value value) {
+  if (!typing[value].isClosed()) return std::nullopt;
+  SmallVector<Expr, 4> indices;
+  Shape shape = typing[value].shape;
+  for (const Dim &dim : shape)
+    indices.push_back(dim.isOne() ? typing.exprs.integer(0) : typing.exprs.variable(typing.exprs.newVariable("d")));
+  Expr e = typing.at(value, indices);
+  return e ? e.asReal() : std::nullopt;
+}
+
+/// A constant vector along the last axis, all other axes 1.
+bool isConstantVector(Typing &typing, Value value) {
+  ArrayRef<Dim> shape = typing.shape(value);
+  return typing[value].constant && !shape.empty() && shape.back().constant() &&
+         llvm::all_of(shape.drop_back(), [](const Dim &dim) { return dim.isOne(); });
+}
+
+struct BinaryRule {
+  void infer(graph::BinaryOp op, Typing &typing) const {
+    elementwise(op, typing, [kind = op.getKind()](ExprContext &exprs, ArrayRef<Expr> x) {
+      Expr result = applyBinary(exprs, kind, x[0], x[1]);
+      return result ? result : exprs.undefined();
+    });
+  }
+
+  void lower(graph::BinaryOp op, RowBuilder &rows) const {
+    Value a = op.getLhs(), b = op.getRhs();
+    bool swaps = op.getKind() == graph::BinaryKind::add || op.getKind() == graph::BinaryKind::mul;
+    if (swaps && rows.typing[a].isClosed()) std::swap(a, b);
+    if (auto value = uniform(rows.typing, b); value && rows.typing[a].isToken())
+      return lowerScalar(op, rows, a, *value);
+    if (op.getKind() == graph::BinaryKind::add && rows.typing[a].isToken() && isConstantVector(rows.typing, b))
+      return lowerBias(op, rows, a, b);
+    lowerPair(op, rows, a, b);
+  }
+
+  static void lowerScalar(graph::BinaryOp op, RowBuilder &rows, Value a, double value) {
+    Value x = rows.rows(a);
+    if (!x) return;
+    auto scale = [&](float factor) {
+      rows.set(op, rows.create<decoder::ScaleOp>(op, x.getType(), x, llvm::APFloat(factor)));
+    };
+    bool neutral = (op.getKind() == graph::BinaryKind::add || op.getKind() == graph::BinaryKind::sub) && value == 0;
+    if (neutral)
+      rows.set(op, x);
+    else if (op.getKind() == graph::BinaryKind::mul)
+      scale(value);
+    else if (op.getKind() == graph::BinaryKind::div && value != 0)
+      scale(1 / value);
+    else
+      rows.noRowForm(op);
+  }
+
+  /// x + constant vector: the bias of the linear that made x.
+  static void lowerBias(graph::BinaryOp op, RowBuilder &rows, Value a, Value bias) {
+    Value x = rows.rows(a);
+    if (!x) return;
+    auto linear = x.getDefiningOp<decoder::LinearOp>();
+    int64_t columns = rows.width(a);
+    if (!linear || linear.getBias() || rows.typing.shape(bias).back().constant() != columns) return rows.noRowForm(op);
+    auto recipe = rows.recipes.of(rows.typing, bias, op, [&](OpBuilder &builder, Value vector) {
+      return Recipes::reshape(builder, vector, columns);
+    });
+    if (!recipe) return;
+    rows.set(op, rows.create<decoder::LinearOp>(op, x.getType(), linear.getInput(), linear.getWeightAttr(), recipe,
+                                                linear.getAccuracyLevelAttr()));
+  }
+
+  static void lowerPair(graph::BinaryOp op, RowBuilder &rows, Value a, Value b) {
+    Value x = rows.materialise(a, op), y = rows.materialise(b, op);
+    if (!x || !y) return;
+    if (x.getType() != y.getType()) return rows.noRowForm(op); // one value a row against many: generic rows (issue 4)
+    if (op.getKind() == graph::BinaryKind::add)
+      rows.set(op, rows.create<decoder::AddOp>(op, x.getType(), x, y));
+    else if (op.getKind() == graph::BinaryKind::mul)
+      rows.set(op, rows.create<decoder::MulOp>(op, x.getType(), x, y));
+    else if (op.getKind() == graph::BinaryKind::sub)
+      rows.set(op, rows.create<decoder::AddOp>(
+                       op, x.getType(), x, rows.create<decoder::ScaleOp>(op, y.getType(), y, llvm::APFloat(-1.0f))));
+    else
+      rows.noRowForm(op);
+  }
+};
+
+//===- the rest
+//----------------------------------------------------------------------------------------------------===//
+
+struct CompareRule {
+  void infer(graph::CompareOp op, Typing &typing) const {
+    elementwise(op, typing, [kind = op.getKind()](ExprContext &exprs, ArrayRef<Expr> x) -> Expr {
+      switch (kind) {
+      case graph::CompareKind::eq:
+        return exprs.equal(x[0], x[1]);
+      case graph::CompareKind::ne:
+        return exprs.logicalNot(exprs.equal(x[0], x[1]));
+      case graph::CompareKind::lt:
+        return exprs.less(x[0], x[1]);
+      case graph::CompareKind::le:
+        return exprs.lessEqual(x[0], x[1]);
+      case graph::CompareKind::gt:
+        return exprs.less(x[1], x[0]);
+      case graph::CompareKind::ge:
+        return exprs.lessEqual(x[1], x[0]);
+      }
+      return exprs.undefined();
+    });
+  }
+};
+
+struct SelectRule {
+  void infer(graph::SelectOp op, Typing &typing) const {
+    elementwise(op, typing, [](ExprContext &exprs, ArrayRef<Expr> x) { return exprs.select(x[0], x[1], x[2]); });
+  }
+};
+
+struct CastRule {
+  void infer(graph::CastOp op, Typing &typing) const {
+    Type type = elementType(op.getResult());
+    elementwise(op, typing, [type](ExprContext &exprs, ArrayRef<Expr> x) {
+      if (isa<FloatType>(type)) return exprs.toReal(x[0]);
+      return type.isInteger(1) ? exprs.toBool(x[0]) : exprs.toInteger(x[0]);
+    });
+  }
+  /// Between floats or between integers nothing happens to rows (invariant 2 of RowBuilder.h).
+  void lower(graph::CastOp op, RowBuilder &rows) const {
+    bool from = isa<FloatType>(elementType(op.getInput())), to = isa<FloatType>(elementType(op.getResult()));
+    Value x = rows.rows(op.getInput());
+    if (!x) return;
+    if (from != to || elementType(op.getResult()).isInteger(1)) return rows.noRowForm(op);
+    rows.set(op, x);
+  }
+};
+
+} // namespace
+
+void ingot::infer::attachElementwise(MLIRContext *context) {
+  attach<graph::UnaryOp, UnaryRule>(context);
+  attach<graph::BinaryOp, BinaryRule>(context);
+  attach<graph::CompareOp, CompareRule>(context);
+  attach<graph::SelectOp, SelectRule>(context);
+  attach<graph::CastOp, CastRule>(context);
+}

@@ -1,0 +1,216 @@
+// Ops that regroup, permute, repeat, cut or join axes: index maps.
+#include "passes/infer/Rules.h"
+
+using namespace mlir;
+using namespace ingot;
+using namespace ingot::infer;
+
+namespace {
+
+/// Rows are unchanged by a move that keeps the order of the columns (invariant 1 of RowBuilder.h).
+void sameRows(Operation *op, RowBuilder &rows) {
+  if (Value x = rows.rows(op->getOperand(0))) rows.set(op->getResult(0), x);
+}
+
+void setRegrouped(Operation *op, Typing &typing, ArrayRef<Expr> sizes) {
+  if (readsCache(typing, op)) return;
+  Value input = op->getOperand(0);
+  Shape from(typing.shape(input));
+  auto to = regroup(typing.exprs, from, sizes);
+  if (!to) {
+    std::string text;
+    for (Expr size : sizes) text += (text.empty() ? "" : ", ") + typing.exprs.print(size);
+    return typing.report(op, "regroups " + print(typing.exprs, from) + " to [" + text +
+                                 "], which does not keep the symbolic axes whole");
+  }
+  setMoved(typing, op->getResult(0), input, *to, [&typing, from, to = *to](Indices indices) {
+    auto inner = regroupedIndex(typing.exprs, from, to, indices);
+    return inner ? *inner : SmallVector<Expr, 4>();
+  });
+}
+
+struct ReshapeRule {
+  void infer(graph::ReshapeOp op, Typing &typing) const {
+    auto sizes = typing.integers(op.getShape(), op);
+    if (!sizes) return;
+    ArrayRef<Dim> from = typing.shape(op.getInput());
+    for (auto [k, size] : llvm::enumerate(*sizes))
+      if (size.is(0) && !op.getAllowzero() && k < from.size()) size = from[k].size(typing.exprs);
+    if (llvm::count_if(*sizes, [](Expr e) { return e.is(-1); }) > 1)
+      return typing.report(op, "has more than one -1 in its shape");
+    setRegrouped(op, typing, *sizes);
+  }
+  void lower(graph::ReshapeOp op, RowBuilder &rows) const { sameRows(op, rows); }
+};
+
+struct SqueezeRule {
+  void infer(graph::SqueezeOp op, Typing &typing) const {
+    SmallVector<Expr> sizes;
+    ArrayRef<Dim> from = typing.shape(op.getInput());
+    for (auto [k, dim] : llvm::enumerate(from)) {
+      if (!llvm::is_contained(op.getAxes(), int64_t(k)))
+        sizes.push_back(dim.size(typing.exprs));
+      else if (!dim.isOne())
+        return typing.report(op, "squeezes an axis of length " + dim.print(typing.exprs));
+    }
+    setRegrouped(op, typing, sizes);
+  }
+  void lower(graph::SqueezeOp op, RowBuilder &rows) const { sameRows(op, rows); }
+};
+
+struct UnsqueezeRule {
+  void infer(graph::UnsqueezeOp op, Typing &typing) const {
+    ArrayRef<Dim> from = typing.shape(op.getInput());
+    SmallVector<Expr> sizes;
+    size_t rank = from.size() + op.getAxes().size();
+    for (size_t k = 0; k < rank; ++k) {
+      if (llvm::is_contained(op.getAxes(), int64_t(k)) || from.empty()) {
+        sizes.push_back(typing.exprs.integer(1));
+      } else {
+        sizes.push_back(from.front().size(typing.exprs));
+        from = from.drop_front();
+      }
+    }
+    setRegrouped(op, typing, sizes);
+  }
+  void lower(graph::UnsqueezeOp op, RowBuilder &rows) const { sameRows(op, rows); }
+};
+
+struct TransposeRule {
+  void infer(graph::TransposeOp op, Typing &typing) const {
+    if (readsCache(typing, op)) return;
+    Value input = op.getInput();
+    ArrayRef<int64_t> permutation = op.getPermutation();
+    if (permutation.size() != typing.shape(input).size()) return typing.report(op, "permutes another number of axes");
+    Shape shape;
+    for (int64_t axis : permutation) shape.push_back(typing.shape(input)[axis]);
+    setMoved(typing, op, input, shape, [&typing, permutation](Indices indices) {
+      SmallVector<Expr, 4> inner(permutation.size());
+      for (auto [k, axis] : llvm::enumerate(permutation)) inner[axis] = indices[k];
+      return inner;
+    });
+  }
+  /// Columns keep their order if the constant axes do.
+  void lower(graph::TransposeOp op, RowBuilder &rows) const {
+    SmallVector<int64_t> moved;
+    ArrayRef<Dim> shape = rows.typing.shape(op.getInput());
+    for (int64_t axis : op.getPermutation())
+      if (!shape[axis].isOne() && shape[axis] != rows.typing.freshDim()) moved.push_back(axis);
+    return llvm::is_sorted(moved) ? sameRows(op, rows) : rows.noRowForm(op);
+  }
+};
+
+struct ExpandRule {
+  void infer(graph::ExpandOp op, Typing &typing) const {
+    if (readsCache(typing, op)) return;
+    auto sizes = typing.integers(op.getShape(), op);
+    if (!sizes) return;
+    Shape target;
+    for (Expr size : *sizes) target.emplace_back(typing.exprs, size);
+    Value input = op.getInput();
+    Shape from(typing.shape(input));
+    auto shape = broadcast({from, target});
+    if (!shape) return typing.report(op, "expands " + print(typing.exprs, from) + " to " + print(typing.exprs, target));
+    setMoved(typing, op, input, *shape,
+             [&typing, from](Indices indices) { return broadcastIndices(typing.exprs, from, indices); });
+  }
+  void lower(graph::ExpandOp op, RowBuilder &rows) const {
+    return rows.width(op.getInput()) == rows.width(op.getResult()) ? sameRows(op, rows) : rows.noRowForm(op);
+  }
+};
+
+//===- slice
+//-------------------------------------------------------------------------------------------------------===//
+
+struct Cut {
+  Expr begin, length;
+};
+
+/// One bound as NumPy counts and clamps it. Null if clamping depends on sizes.
+Expr clampBound(ExprContext &exprs, Expr bound, Expr size) {
+  Expr zero = exprs.integer(0);
+  if (auto value = bound.asInteger()) {
+    if (*value < 0) {
+      if (*value <= -(int64_t(1) << 30)) return zero;
+      bound = exprs.add(size, bound);
+    } else if (*value >= (int64_t(1) << 30)) {
+      return size;
+    }
+  } else if (auto negative = exprs.less(bound, zero).asBool(); negative != false) {
+    return {};
+  }
+  if (exprs.lessEqual(bound, zero).asBool() == true) return zero;
+  if (exprs.lessEqual(size, bound).asBool() == true) return size;
+  if (exprs.lessEqual(zero, bound).asBool() == true && exprs.lessEqual(bound, size).asBool() == true) return bound;
+  return {};
+}
+
+struct SliceRule {
+  void infer(graph::SliceOp op, Typing &typing) const {
+    if (readsCache(typing, op)) return;
+    auto starts = typing.integers(op.getStarts(), op), ends = typing.integers(op.getEnds(), op);
+    if (!starts || !ends) return;
+    ExprContext &exprs = typing.exprs;
+    Value input = op.getInput();
+    Shape shape(typing.shape(input));
+    SmallVector<Expr, 4> offsets(shape.size(), exprs.integer(0));
+    SmallVector<int64_t, 4> steps(shape.size(), 1);
+    for (auto [k, axis] : llvm::enumerate(op.getAxes())) {
+      Expr size = shape[axis].size(exprs);
+      int64_t step = op.getSteps()[k];
+      auto refuse = [&] {
+        typing.report(op, "cuts [" + exprs.print((*starts)[k]) + " : " + exprs.print((*ends)[k]) + " : " +
+                              std::to_string(step) + "] out of an axis of length " + exprs.print(size) +
+                              "; the cut depends on how long the sequence is");
+      };
+      if (k >= starts->size() || k >= ends->size() || step <= 0 || !size.isAffine()) return refuse();
+      Expr begin = clampBound(exprs, (*starts)[k], size), end = clampBound(exprs, (*ends)[k], size);
+      if (!begin || !end) return refuse();
+      Expr length = exprs.sub(end, begin);
+      if (step > 1) length = exprs.floorDiv(exprs.add(length, exprs.integer(step - 1)), step);
+      if (!length.isAffine() || exprs.less(length, exprs.integer(1)).asBool() == true) return refuse();
+      if (typing[input].isToken() && !shape[axis].constant() && length != size) {
+        typing.report(op, "cuts " + exprs.print(length) + " rows out of the token axis of length " + exprs.print(size) +
+                              "; every token must be treated alike");
+      }
+      shape[axis] = Dim(exprs, length), offsets[axis] = begin, steps[axis] = step;
+    }
+    setMoved(typing, op, input, shape, [&exprs, offsets, steps](Indices indices) {
+      SmallVector<Expr, 4> inner;
+      for (auto [index, offset, step] : llvm::zip(indices, offsets, steps))
+        inner.push_back(exprs.add(exprs.mul(index, exprs.integer(step)), offset));
+      return inner;
+    });
+  }
+
+  /// A cut of the columns is one part of a split.
+  void lower(graph::SliceOp op, RowBuilder &rows) const {
+    Value x = rows.rows(op.getInput());
+    if (!x) return;
+    int64_t all = rows.width(op.getInput()), part = rows.width(op.getResult());
+    if (all == part) return rows.set(op, x);
+    auto starts = rows.typing.integers(op.getStarts(), op);
+    ArrayRef<Dim> shape = rows.typing.shape(op.getInput());
+    bool lastOnly = op.getAxes().size() == 1 && op.getAxes()[0] + 1 == int64_t(shape.size()) && op.getSteps()[0] == 1;
+    if (!starts || !lastOnly || shape.back().constant() != all) return rows.noRowForm(op);
+    Expr begin = clampBound(rows.typing.exprs, (*starts)[0], rows.typing.exprs.integer(all));
+    int64_t first = *begin.asInteger();
+    SmallVector<int64_t> sizes;
+    SmallVector<Type> types;
+    for (int64_t size : {first, part, all - first - part})
+      if (size) sizes.push_back(size), types.push_back(rows.rowType(size));
+    auto split = rows.create<decoder::SplitOp>(op, types, x, sizes);
+    rows.set(op, split.getResult(first ? 1 : 0));
+  }
+};
+
+} // namespace
+
+void ingot::infer::attachMovement(MLIRContext *context) {
+  attach<graph::ReshapeOp, ReshapeRule>(context);
+  attach<graph::SqueezeOp, SqueezeRule>(context);
+  attach<graph::UnsqueezeOp, UnsqueezeRule>(context);
+  attach<graph::TransposeOp, TransposeRule>(context);
+  attach<graph::ExpandOp, ExpandRule>(context);
+  attach<graph::SliceOp, SliceRule>(context);
+}

@@ -1,0 +1,174 @@
+// Abstract values, on-demand closed forms, reports.
+#include "passes/infer/Typing.h"
+#include "dialects/graph/Graph.h"
+#include "dialects/graph/NodeLocation.h"
+#include "passes/infer/IndexFunction.h"
+
+using namespace mlir;
+using namespace ingot::infer;
+
+// Closed forms recurse along glue; real graphs stay far below.
+static constexpr unsigned MaxDepth = 2000;
+
+static StringRef nameOf(DictionaryAttr attributes, StringRef fallback) {
+  if (attributes)
+    if (auto name = attributes.getAs<StringAttr>("graph.name")) return name.getValue();
+  return fallback;
+}
+
+StringRef ingot::infer::argumentName(func::FuncOp main, unsigned index) {
+  return nameOf(main.getArgAttrDict(index), "unnamed");
+}
+StringRef ingot::infer::resultName(func::FuncOp main, unsigned index) {
+  return nameOf(main.getResultAttrDict(index), "unnamed");
+}
+
+//===- the pass over the function
+//----------------------------------------------------------------------------------===//
+
+void Typing::run() {
+  for (Operation &op : main.getBody().front().without_terminator()) type(op);
+}
+
+void Typing::type(Operation &op) {
+  bool shapeOnly = isa<graph::ShapeOp>(op);
+  bool poisoned = !shapeOnly && llvm::any_of(op.getOperands(), [&](Value v) { return values[v].poisoned; });
+  bool unknown =
+      llvm::any_of(op.getOperands(), [&](Value v) { return values[v].kind == AbstractValue::Kind::Unknown; });
+  muted = poisoned || unknown;
+  if (!unknown) {
+    if (auto rule = dyn_cast<IndexFunction>(op))
+      rule.inferValues(*this);
+    else
+      report(&op, "is not understood");
+  }
+  auto own = reports.find(&op);
+  bool failed = own != reports.end() && own->second.fatal;
+  for (Value result : op.getResults()) {
+    if (!values.count(result)) setUnknown(result);
+    values[result].poisoned |= muted || failed;
+  }
+  muted = false;
+}
+
+void Typing::setClosed(Value value, Shape shape, ClosedForm form, bool constant) {
+  values[value] = {AbstractValue::Kind::Closed, std::move(shape), std::move(form), constant, false};
+}
+
+void Typing::setToken(Value value, Shape shape) {
+  unsigned fresh = 0;
+  std::string odd;
+  for (const Dim &dim : shape)
+    for (Expr factor : dim.factors()) {
+      if (factor == exprs.fresh())
+        ++fresh;
+      else if (!factor.asInteger())
+        odd = exprs.print(factor);
+    }
+  if (Operation *op = value.getDefiningOp(); op && (fresh != 1 || !odd.empty())) {
+    std::string text = print(exprs, shape);
+    if (!odd.empty())
+      report(op,
+             "makes " + text + " out of tokens: an axis of length " + odd + " outside attention breaks the chunk law");
+    else if (fresh == 0)
+      report(op, "mixes tokens: its result " + text + " has no token axis S left");
+    else
+      report(op, "pairs tokens with each other: its result " + text + " has two token axes S");
+  }
+  values[value] = {AbstractValue::Kind::Token, std::move(shape), {}, false, false};
+}
+
+void Typing::setCache(Value value, Shape shape) {
+  values[value] = {AbstractValue::Kind::Cache, std::move(shape), {}, false, false};
+}
+
+void Typing::setUnknown(Value value) {
+  values[value] = {};
+  values[value].poisoned = true;
+}
+
+//===- closed forms
+//------------------------------------------------------------------------------------------------===//
+
+Expr Typing::at(Value value, Indices indices) {
+  const AbstractValue &abstract = (*this)[value];
+  if (!abstract.isClosed() || !abstract.form) return {};
+  std::vector<unsigned> key;
+  for (Expr index : indices) {
+    if (!index || index->op == ExprOp::Undefined) return {};
+    key.push_back(index->id);
+  }
+  auto &known = memo[value];
+  if (auto place = known.find(key); place != known.end()) return place->second;
+  if (depth >= MaxDepth) {
+    if (Operation *op = value.getDefiningOp()) report(op, "has a closed form nested too deeply to follow");
+    return {};
+  }
+  ++depth;
+  ClosedForm form = abstract.form; // a copy: evaluation may grow the map that holds it
+  Expr element = form(indices);
+  --depth;
+  memo[value][key] = element;
+  return element;
+}
+
+std::optional<SmallVector<Expr, 4>> Typing::integers(Value value, Operation *user) {
+  const AbstractValue &abstract = (*this)[value];
+  if (!abstract.isClosed()) {
+    report(user, "takes a shape or bound that depends on the tokens; only functions of S and P are understood");
+    return std::nullopt;
+  }
+  std::optional<int64_t> length = abstract.shape.size() <= 1 ? constantProduct(abstract.shape) : std::nullopt;
+  if (!length || *length > 64) {
+    report(user, "takes a shape or bound of shape " + print(exprs, abstract.shape) + "; a short vector was expected");
+    return std::nullopt;
+  }
+  SmallVector<Expr, 4> result;
+  for (int64_t k = 0; k < *length; ++k) {
+    SmallVector<Expr, 1> index(abstract.shape.size(), exprs.integer(k));
+    Expr element = at(value, index);
+    if (!element || !element.isAffine()) {
+      report(user, "takes a shape or bound with the closed form " + exprs.print(element) +
+                       ", which is not affine in S and P");
+      return std::nullopt;
+    }
+    result.push_back(element);
+  }
+  return result;
+}
+
+//===- reports
+//-----------------------------------------------------------------------------------------------------===//
+
+void Typing::report(Operation *op, const Twine &problem) {
+  if (!muted) reports.insert({op, {problem.str(), true}});
+}
+
+void Typing::complain(Operation *op, const Twine &problem) {
+  if (!muted) reports.insert({op, {problem.str(), false}});
+}
+
+llvm::DenseSet<Operation *> ingot::infer::liveOps(const Typing &typing, ArrayRef<Value> roots) {
+  llvm::DenseSet<Operation *> live;
+  SmallVector<Value> work(roots);
+  while (!work.empty()) {
+    Operation *op = work.pop_back_val().getDefiningOp();
+    if (!op || !live.insert(op).second || isa<graph::ShapeOp>(op)) continue;
+    work.append(op->operand_begin(), op->operand_end());
+  }
+  return live;
+}
+
+LogicalResult Typing::flush(ArrayRef<Value> roots) {
+  llvm::DenseSet<Operation *> live = liveOps(*this, roots);
+  bool failed = false;
+  for (Operation &op : main.getBody().front()) {
+    auto problem = reports.find(&op);
+    if (problem == reports.end() || !(live.contains(&op) || op.hasTrait<OpTrait::IsTerminator>())) continue;
+    std::string node = graph::describeNode(op.getLoc());
+    if (node.empty()) node = ("'" + op.getName().getStringRef() + "'").str();
+    mlir::emitError(op.getLoc()) << node << " " << problem->second.problem;
+    failed = true;
+  }
+  return failure(failed);
+}
