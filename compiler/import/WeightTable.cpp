@@ -84,15 +84,17 @@ Value RecipeWriter::cast(Value input, Type element) {
   return builder.create<weights::CastOp>(recipe.getLoc(), typeOf(input).clone(element), input);
 }
 
-// Scales are f16 in the grid's own description only when the file has f16; quantize may narrow exact f32 ones later.
+// Values of a grid are exact in f32 whatever the scales are stored in. Minima are products, so that only `quantize` can tell
+// whether f16 holds them.
 Value RecipeWriter::dequant(Value quants, Value scales, Value zeros, int64_t bits, int64_t block, int64_t rows,
                             int64_t cols) {
-  Type element = typeOf(scales).getElementType();
-  weights::ZeroKind kind = !zeros                                           ? weights::ZeroKind::symmetric
-                           : isa<FloatType>(typeOf(zeros).getElementType()) ? weights::ZeroKind::minimum
-                                                                            : weights::ZeroKind::zero_point;
-  auto grid = weights::GridAttr::get(builder.getContext(), bits, block, kind, element);
-  auto type = RankedTensorType::get({rows, cols}, element, grid);
+  bool minimum = zeros && isa<FloatType>(typeOf(zeros).getElementType());
+  weights::ZeroKind kind = !zeros    ? weights::ZeroKind::symmetric
+                           : minimum ? weights::ZeroKind::minimum
+                                     : weights::ZeroKind::zero_point;
+  Type f32 = builder.getF32Type(), stored = typeOf(scales).getElementType();
+  auto grid = weights::GridAttr::get(builder.getContext(), bits, block, kind, stored.isF16() && !minimum ? stored : f32);
+  auto type = RankedTensorType::get({rows, cols}, f32, grid);
   return builder.create<weights::DequantOp>(recipe.getLoc(), type, quants, scales, zeros, bits, block);
 }
 

@@ -45,7 +45,7 @@ public:
   mlir::Value reshape(mlir::Value input, llvm::ArrayRef<int64_t> shape);
   mlir::Value transpose(mlir::Value input, llvm::ArrayRef<int64_t> permutation);
   mlir::Value cast(mlir::Value input, mlir::Type element);
-  /// `rows` x `cols` of the scales' type; see weights.dequant. `zeros` may be null.
+  /// `rows` x `cols` of f32; see weights.dequant. `zeros` may be null.
   mlir::Value dequant(mlir::Value quants, mlir::Value scales, mlir::Value zeros, int64_t bits, int64_t block,
                       int64_t rows, int64_t cols);
 
