@@ -113,9 +113,11 @@ void linear(benchmark::State &state, CpuLevel level, LinearShape shape, size_t i
   static SpinPool pool;
   std::vector<uint8_t> x(tokens * bench.xStride + 64, 1), y(tokens * bench.yStride + 64), scratch(kThreads * 65536 + 64);
   auto aligned = [](std::vector<uint8_t> &v) { return (uint64_t(v.data()) + 63) & ~uint64_t(63); };
-  for (size_t t = 0; t < tokens; ++t) // scales small enough to stay finite
-    for (uint64_t i = bench.prepared.scaleOffset(); shape.int8Activations && i < bench.prepared.startOffset(); i += 4)
-      *reinterpret_cast<float *>(aligned(x) + t * bench.xStride + i) = 0.01f;
+  for (size_t t = 0; t < tokens; ++t) { // f32 rows whole, of prepared rows the scales: ordinary numbers
+    uint64_t i = shape.int8Activations ? bench.prepared.scaleOffset() : 0;
+    uint64_t end = shape.int8Activations ? bench.prepared.startOffset() : bench.xStride;
+    for (; i < end; i += 4) *reinterpret_cast<float *>(aligned(x) + t * bench.xStride + i) = 0.01f;
+  }
   uint64_t items = bench.variant.units(shape) * ((tokens + bench.variant.per - 1) / bench.variant.per);
   std::vector<double> ratios;
   double total = 0, bytes = double(copies) * weightBytes;

@@ -9,10 +9,14 @@ from pathlib import Path
 
 PREFILL_TOKENS = 512
 DECODE_TOKENS = 128
-# 32 tokens of SmolLM2's tokenizer.
+# 32 tokens of SmolLM2's tokenizer, and as ids for the peers that take none of our text.
 PROMPT = (
     "The lighthouse keeper climbed the stairs every evening, lit the lamp, and wrote one line in a small book about"
     " the weather, the ships and the birds he saw"
+)
+PROMPT_IDS = (
+    "504,33059,40061,30324,260,24224,897,9053,28,1150,260,17559,28,284,4150,582,1761,281,253,1165,1863,563,260,3947,28,"
+    "260,7761,284,260,4255,384,3680"
 )
 
 

@@ -5,29 +5,14 @@ Its fast CPU path takes packed 4-bit zero points only, so our float ones are rou
 """
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from peer import DECODE_TOKENS, PREFILL_TOKENS, Peer, Sample, run, seconds_to_first_byte
-
-PACKAGES = ["onnxruntime-genai==0.18.0", "onnxruntime==1.31.1", "numpy==2.4.6"]
-PROMPT_IDS = (
-    "504,33059,40061,30324,260,24224,897,9053,28,1150,260,17559,28,284,4150,582,1761,281,253,1165,1863,563,260,3947,28,"
-    "260,7761,284,260,4255,384,3680"
-)
-
-
-def environment(folder: Path) -> Path:
-    python = folder / "venv" / "bin" / "python"
-    if not python.exists() or subprocess.run([python, "-c", "import onnxruntime_genai"], check=False).returncode:
-        subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *PACKAGES], check=True)
-    return python
+from peer import DECODE_TOKENS, PREFILL_TOKENS, PROMPT_IDS, Peer, Sample, run, seconds_to_first_byte
+from peers_python import environment
 
 
 def packed_zero_points(zero_points: np.ndarray) -> np.ndarray:

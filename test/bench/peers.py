@@ -20,6 +20,7 @@ from peer import ForeignShare, Peer, Sample
 from peer_genai import Genai
 from peer_ingot import Ingot
 from peer_llama import Llama
+from peer_openvino import OpenVino
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.append(str(REPOSITORY / "tools" / "models"))
@@ -45,6 +46,7 @@ def all_peers(options: argparse.Namespace) -> list[Peer]:
         Llama(options.peers, gguf, "Q4_0", options.jobs),
         Llama(options.peers, gguf, "Q4_1", options.jobs),
         Genai(options.peers, folder),
+        OpenVino(options.peers, gguf),
     ]
     if options.bin:
         peers.insert(0, Ingot(options.bin, options.peers, folder))
