@@ -90,6 +90,9 @@ template <class Combine> static Value fold(Emitter &e, Value x, Combine combine)
 Value Emitter::sumLanes(Value x) {
   return fold(*this, x, [&](Value p, Value q) { return add(p, q); });
 }
+Value Emitter::addLanes(Value x) {
+  return fold(*this, x, [&](Value p, Value q) { return iadd(p, q); });
+}
 Value Emitter::maxLanes(Value x) {
   return fold(*this, x, [&](Value p, Value q) { return select(less(p, q), q, p); });
 }
@@ -137,6 +140,19 @@ void Emitter::storeFirst(Value value, Value address, int64_t count) {
   b.create<LLVM::MaskedStoreOp>(value, address, firstLanes(count), 4);
 }
 void Emitter::prefetch(Value address) { b.create<LLVM::Prefetch>(address, 0, 3, 1); }
+
+Value Emitter::floatTable(llvm::ArrayRef<float> values) {
+  auto module = function->getParentOfType<ModuleOp>();
+  auto type = LLVM::LLVMArrayType::get(f32, values.size());
+  std::string name = ("table" + llvm::Twine(llvm::range_size(module.getOps<LLVM::GlobalOp>()))).str();
+  auto attribute = DenseElementsAttr::get(RankedTensorType::get({int64_t(values.size())}, f32), values);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(module.getBody());
+    b.create<LLVM::GlobalOp>(type, /*isConstant=*/true, LLVM::Linkage::Internal, name, attribute, /*alignment=*/64);
+  }
+  return b.create<LLVM::AddressOfOp>(ptr, name);
+}
 
 //===- control ----------------------------------------------------------------------------------------------------===//
 

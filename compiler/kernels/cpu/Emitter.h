@@ -98,6 +98,7 @@ public:
   Value slice(Value x, int64_t first, int64_t count); // consecutive elements
   Value extract(Value x, int64_t lane);
   Value sumLanes(Value x);                 // the contract's tree: +8, +4, +2, +1; f32 scalar
+  Value addLanes(Value x);                 // of integers
   Value maxLanes(Value x);                 // of floats none of which is NaN or which are all ordinary; f32 scalar
   Value maxSignedLanes(Value x);           // of integers
   Value firstLanes(int64_t count);         // 16 x i1: lane < count
@@ -113,6 +114,7 @@ public:
   Value loadLanes(Value address) { return load(lanesType(), address); }
   void storeFirst(Value lanes, Value address, int64_t count); // a masked store when count < 16
   void prefetch(Value address);
+  Value floatTable(llvm::ArrayRef<float> values); // address of constants that lie beside the code
 
   // Control. Bodies get the induction variable and the carried values, and return the next ones.
   using LoopBody = llvm::function_ref<llvm::SmallVector<Value>(Value, ValueRange)>;
