@@ -31,9 +31,9 @@ class Ingot(Peer):
     def measure(self, threads: int) -> Sample:
         bench = [self._bin / "ingot-bench", self._artifact, "-p", PREFILL_TOKENS, "-n", DECODE_TOKENS, "-t", threads]
         report = json.loads(run([*bench, "-r", 1, "--json"]))
-        speed = {r["kind"]: r for r in report["results"]}
-        self.probe = report["probe_bytes_per_second"]
-        self.bytes_per_token = speed["decode"]["bytes_per_token"]
+        speed = {case["kind"]: case["tokens_per_second"] for case in report["cases"]}
+        self.probe = report["probes"][0]["bytes_per_second"]
+        self.bytes_per_token = report["weight_bytes_per_token"]
         first = [
             self._bin / "ingot-run",
             self._artifact,
@@ -46,5 +46,4 @@ class Ingot(Peer):
             "--threads",
             threads,
         ]
-        rates = (speed[kind]["tokens_per_second"]["median"] for kind in ("decode", "prefill"))
-        return Sample(*rates, seconds_to_first_byte(first))
+        return Sample(speed["decode"], speed["prefill"], seconds_to_first_byte(first))

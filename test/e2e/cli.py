@@ -211,7 +211,7 @@ def test_what_is_not_there_yet_says_so(tools: Tools) -> None:
     )
     assert done.returncode == 1 and "cuda" in done.stderr.lower(), (done.returncode, done.stderr)
     done = tools.run("ingotc", STORIES / "genai_fp32", "-o", tools.scratch / "cuda.ingot", "--target", "cuda")
-    assert done.returncode in (0, 1), done.stderr
+    assert done.returncode in (0, 1, 2), done.stderr
     assert done.returncode == 0 or "cuda" in done.stderr, done.stderr
 
 
