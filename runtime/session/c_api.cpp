@@ -128,9 +128,9 @@ ingot_code ingot_sequence_free(ingot_session *session, ingot_sequence sequence) 
 }
 
 ingot_code ingot_append(ingot_session *session, ingot_sequence sequence, const int32_t *tokens, size_t count,
-                        ingot_logits_rows rows) {
+                        int rows) {
   if (rows < INGOT_LOGITS_NONE || rows > INGOT_LOGITS_ALL)
-    return answer(Status::error(Code::usage, "%d is no kind of logits rows", int(rows)));
+    return answer(Status::error(Code::usage, "%d is no kind of logits rows", rows));
   return answer(session->session.append(sequence, tokens, count, LogitRows(rows)));
 }
 

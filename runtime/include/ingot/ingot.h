@@ -109,9 +109,8 @@ ingot_code ingot_sequence_free(ingot_session *session, ingot_sequence sequence);
 typedef enum ingot_logits_rows { INGOT_LOGITS_NONE = 0, INGOT_LOGITS_LAST = 1, INGOT_LOGITS_ALL = 2 } ingot_logits_rows;
 
 /* Puts tokens[0 .. count) of a sequence into the next step, at most once a sequence and step, at most ingot_room()
- * tokens in all. `rows`: for which of them logits are wanted. */
-ingot_code ingot_append(ingot_session *session, ingot_sequence sequence, const int32_t *tokens, size_t count,
-                        ingot_logits_rows rows);
+ * tokens in all. `rows`, an ingot_logits_rows: for which of them logits are wanted. */
+ingot_code ingot_append(ingot_session *session, ingot_sequence sequence, const int32_t *tokens, size_t count, int rows);
 /* Tokens that the next step still takes. */
 uint32_t ingot_room(const ingot_session *session);
 /* Runs the step. On an error (INGOT_NO_MEMORY: the KV cache is full; INGOT_CANCELLED) every sequence keeps its old

@@ -71,7 +71,7 @@ TEST_F(CApi, StepsSampleCancelAndCount) {
   ASSERT_EQ(ingot_sequence_create(session, &sequence), INGOT_OK);
   EXPECT_EQ(ingot_sequence_fork(session, sequence, &child), INGOT_BAD_INPUT); // one sequence only
   const int32_t tokens[] = {4, 5, 6};
-  EXPECT_EQ(ingot_append(session, sequence, tokens, 3, ingot_logits_rows(9)), INGOT_USAGE);
+  EXPECT_EQ(ingot_append(session, sequence, tokens, 3, 9), INGOT_USAGE);
   ASSERT_EQ(ingot_append(session, sequence, tokens, 3, INGOT_LOGITS_ALL), INGOT_OK);
   EXPECT_EQ(ingot_room(session), 509u);
   ASSERT_EQ(ingot_step(session), INGOT_OK) << ingot_error_message();

@@ -1,0 +1,108 @@
+// ingot-bench: speed against the machine's read limit, and quality against a reference.
+#include "runtime/base/cpu.h"
+#include "tools/cli/exit_code.h"
+#include "tools/cli/json.h"
+#include "tools/ingot-bench/quality.h"
+#include "tools/ingot-bench/speed.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+
+namespace ingot {
+namespace {
+
+Status read_text(const std::string &path, std::string *text) {
+  File file;
+  INGOT_TRY(file.open(system_files(), path.c_str()));
+  if (file.size() == 0) return {};
+  Mapping mapping;
+  INGOT_TRY(mapping.map(system_files(), file.handle(), 0, file.size(), false, path.c_str()));
+  text->assign(reinterpret_cast<const char *>(mapping.bytes().data()), mapping.bytes().size());
+  return {};
+}
+
+void print_json(const BenchOptions &options, const SpeedReport &report, const Quality *quality) {
+  Json json;
+  json.begin_object().text("model", options.model).integer("weight_bytes_per_token", int64_t(report.bytes_per_token));
+  json.begin_array("probes");
+  for (size_t i = 0; i < report.probes.size(); ++i)
+    json.begin_object()
+        .integer("threads", options.threads[i])
+        .number("bytes_per_second", report.probes[i])
+        .end_object();
+  json.end_array().begin_array("cases");
+  for (const SpeedCase &each : report.cases) {
+    json.begin_object().text("kind", each.decode ? "decode" : "prefill").integer("threads", each.threads);
+    json.integer("tokens", each.tokens).integer("depth", each.depth);
+    json.number("tokens_per_second", median(each.speeds));
+    json.number("least", *std::min_element(each.speeds.begin(), each.speeds.end()));
+    json.number("most", *std::max_element(each.speeds.begin(), each.speeds.end()));
+    if (each.decode) json.number("read_fraction", each.read_fraction);
+    json.end_object();
+  }
+  json.end_array();
+  if (quality) {
+    json.begin_object("quality").integer("tokens", int64_t(quality->tokens)).number("mean_kl", quality->mean_kl);
+    json.number("top1_agreement", quality->top1_agreement).number("perplexity", quality->perplexity);
+    json.number("reference_perplexity", quality->reference_perplexity).end_object();
+  }
+  json.end_object();
+  printf("%s\n", json.str().c_str());
+}
+
+void print_text(const BenchOptions &options, const SpeedReport &report, const Quality *quality) {
+  for (size_t i = 0; i < report.probes.size(); ++i)
+    printf("read probe, %d threads: %.2f GB/s\n", options.threads[i], report.probes[i] / 1e9);
+  if (!report.cases.empty())
+    printf("%-8s %7s %7s %7s %10s %21s %6s\n", "kind", "threads", "tokens", "depth", "tok/s", "least .. most", "read");
+  for (const SpeedCase &each : report.cases) {
+    printf("%-8s %7u %7u %7u %10.1f %10.1f .. %7.1f", each.decode ? "decode" : "prefill", each.threads, each.tokens,
+           each.depth, median(each.speeds), *std::min_element(each.speeds.begin(), each.speeds.end()),
+           *std::max_element(each.speeds.begin(), each.speeds.end()));
+    printf(each.decode ? " %6.2f\n" : "\n", each.read_fraction);
+  }
+  if (!quality) return;
+  printf("quality over %llu tokens: mean KL %.6f, top-1 agreement %.4f, perplexity %.4f (reference %.4f)\n",
+         (unsigned long long)quality->tokens, quality->mean_kl, quality->top1_agreement, quality->perplexity,
+         quality->reference_perplexity);
+}
+
+Status bench(BenchOptions &options) {
+  ArtifactOptions how = {.cpu_level = getenv("INGOT_CPU")};
+  Artifact artifact, reference;
+  INGOT_TRY(Artifact::open(options.model.c_str(), how, &artifact));
+  SpeedReport speed = {};
+  Quality quality;
+  bool with_quality = !options.reference.empty();
+  if (with_quality) {
+    std::string text;
+    INGOT_TRY(read_text(options.text, &text));
+    INGOT_TRY(Artifact::open(options.reference.c_str(), how, &reference));
+    INGOT_TRY(measure_quality(artifact, reference, text, &quality));
+  } else {
+    if (options.threads.empty()) options.threads = {int32_t(usable_cpus())};
+    INGOT_TRY(measure_speed(artifact, options, &speed));
+  }
+  (options.json ? print_json : print_text)(options, speed, with_quality ? &quality : nullptr);
+  return {};
+}
+
+} // namespace
+} // namespace ingot
+
+int main(int argc, char **argv) {
+  using namespace ingot;
+  try {
+    BenchOptions options;
+    int code = exit_done;
+    if (!parse_options(argc, argv, &options, &code)) return code;
+    Status status = bench(options);
+    if (!status.ok()) fprintf(stderr, "ingot-bench: %s\n", status.message());
+    return exit_code_of(status);
+  } catch (const std::exception &error) {
+    fprintf(stderr, "ingot-bench: internal error: %s\n", error.what());
+    return exit_bug;
+  }
+}

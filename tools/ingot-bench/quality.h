@@ -1,0 +1,19 @@
+// How far a model is from a reference on a text: the same tokens through both, row by row.
+#pragma once
+#include "runtime/artifact/artifact.h"
+
+#include <string>
+
+namespace ingot {
+
+struct Quality {
+  uint64_t tokens = 0;
+  double mean_kl = 0;        // KL(reference || model), nats
+  double top1_agreement = 0; // of the likeliest token
+  double perplexity = 0, reference_perplexity = 0;
+};
+
+// Errors: vocabularies differ, no tokenizer, fewer than two tokens.
+Status measure_quality(const Artifact &model, const Artifact &reference, const std::string &text, Quality *quality);
+
+} // namespace ingot
