@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 using namespace llvm;
@@ -22,7 +23,11 @@ class Stream {
 public:
   Stream(ArrayRef<Recipe> recipes, unsigned jobs) : recipes(recipes), slots(2 * size_t(jobs)) {
     for (const Recipe &recipe : recipes) first.push_back(total), total += recipe.itemCount();
-    for (unsigned i = 0; i < std::min<size_t>(jobs, total); ++i) workers.emplace_back([this] { work(); });
+    try {
+      for (unsigned i = 0; i < std::min<size_t>(jobs, total); ++i) workers.emplace_back([this] { work(); });
+    } catch (const std::system_error &) {
+      // Fewer threads than asked for give the same bytes; none is an error, below.
+    }
   }
   ~Stream() {
     {
@@ -34,6 +39,7 @@ public:
   }
 
   Error drain(function_ref<Error(size_t, ArrayRef<uint8_t>)> sink) {
+    if (total > 0 && workers.empty()) return createStringError("cannot start a thread");
     for (size_t recipe = 0, item = 0; item < total; ++item) {
       while (item >= first[recipe] + recipes[recipe].itemCount()) ++recipe;
       Slot &slot = slots[item % slots.size()];

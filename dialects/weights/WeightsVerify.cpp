@@ -222,6 +222,27 @@ LogicalResult CastOp::verify() { return verifyElementwise(*this); }
 LogicalResult ScaleOp::verify() { return verifyElementwise(*this); }
 LogicalResult AddScalarOp::verify() { return verifyElementwise(*this); }
 
+static ZeroKind zeroKindOf(DequantOp op) {
+  if (!op.getZeros()) return ZeroKind::symmetric;
+  bool integers = cast<RankedTensorType>(op.getZeros().getType()).getElementType().isInteger();
+  return integers ? ZeroKind::zero_point : ZeroKind::minimum;
+}
+
+// Rule 4 of dequant.
+static LogicalResult verifyZeros(DequantOp op, int64_t rows, int64_t blocks) {
+  if (!op.getZeros()) return success();
+  auto zeros = cast<RankedTensorType>(op.getZeros().getType());
+  auto quant = cast<IntegerType>(cast<RankedTensorType>(op.getQuants().getType()).getElementType());
+  auto integer = dyn_cast<IntegerType>(zeros.getElementType());
+  bool packed = integer && integer.isUnsigned() && integer.getWidth() == 8 &&
+                zeros.getNumElements() == rows * ceilDiv(blocks * int64_t(op.getBits()), 8);
+  if (zeros.getNumElements() != rows * blocks && !packed) return op.emitOpError() << "cannot read zeros of " << zeros;
+  if (integer && (integer.getWidth() > 8 || integer.isUnsigned() != quant.isUnsigned()))
+    return op.emitOpError("needs zeros that are integers like the quants, or floats");
+  if (!integer && !quant.isUnsigned()) return op.emitOpError("needs unsigned quants for float zeros");
+  return success();
+}
+
 // Rules: 1. the result's grid has the op's bits and block, and the zero kind that `zeros` gives; 2. quants hold a
 // (perhaps packed) integer for each element; 3. scales are floats, one a block; 4. zeros likewise, packed integers,
 // integers of the quants' signedness, or floats.
@@ -245,20 +266,8 @@ LogicalResult DequantOp::verify() {
   if (!perElement && !packedRows && !packedBlocks) return emitOpError() << "cannot read quants of " << quants;
   if (!isa<FloatType>(scales.getElementType()) || scales.getNumElements() != n * blocks)
     return emitOpError() << "needs " << blocks << " float scales a row";
-  ZeroKind expected = ZeroKind::symmetric;
-  if (getZeros()) {
-    auto zeros = cast<RankedTensorType>(getZeros().getType());
-    auto integer = dyn_cast<IntegerType>(zeros.getElementType());
-    expected = integer ? ZeroKind::zero_point : ZeroKind::minimum;
-    bool packed = integer && integer.isUnsigned() && integer.getWidth() == 8 &&
-                  zeros.getNumElements() == n * ceilDiv(blocks * bits, 8);
-    if (zeros.getNumElements() != n * blocks && !packed) return emitOpError() << "cannot read zeros of " << zeros;
-    if (integer && (integer.getWidth() > 8 || integer.isUnsigned() != type.isUnsigned()))
-      return emitOpError("needs zeros that are integers like the quants, or floats");
-    if (!integer && !isa<FloatType>(zeros.getElementType())) return emitOpError("needs numeric zeros");
-    if (expected == ZeroKind::minimum && !type.isUnsigned())
-      return emitOpError("needs unsigned quants for float zeros");
-  }
+  if (failed(verifyZeros(*this, n, blocks))) return failure();
+  ZeroKind expected = zeroKindOf(*this);
   if (grid.getZero() != expected) return emitOpError() << "gives a grid with zero = " << stringifyZeroKind(expected);
   return success();
 }
