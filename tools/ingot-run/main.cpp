@@ -125,7 +125,9 @@ private:
       INGOT_TRY(tokenizer_.encode(text, {}, tokens));
     }
     const plan::TokenFacts *facts = artifact_.facts().tokens();
-    if (tokens->empty() && facts && facts->bos() >= 0) tokens->push_back(facts->bos());
+    bool wants_bos =
+        tokens->empty() || (!options_.tokens && facts && facts->add_bos() && tokens->front() != facts->bos());
+    if (wants_bos && facts && facts->bos() >= 0) tokens->insert(tokens->begin(), facts->bos());
     if (tokens->empty())
       return Status::error(Code::bad_input, "the prompt is empty, and the model has no beginning-of-sequence token");
     return {};
