@@ -1,6 +1,7 @@
 // Runs the kernels of a launch, written as MLIR text, on rows of the test's making.
 #pragma once
 #include "compiler/kernels/cpu/LaunchFrame.h"
+#include "compiler/weights/layout.h"
 #include "dialects/decoder/Decoder.h"
 #include "dialects/weights/Weights.h"
 #include "test/unit/target/LoadedCode.h"
@@ -70,24 +71,60 @@ protected:
     return found;
   }
 
-  /// A recipe that a kernel reads; where its bytes come from does not matter here. `grid`: "" or the fields of
-  /// #weights.grid, e.g. "bits = 4, group = 32, zero = symmetric, scale = f16".
-  static std::string recipe(const std::string &name, std::vector<size_t> shape, const std::string &element = "f32",
-                            const std::string &layout = "rows", const std::string &grid = "") {
-    std::string dims;
+public:
+  static std::string source(const std::string &name, const std::string &type, size_t bytes) {
+    return "weights.source @" + name + " {file = \"\", offset = 0, length = " + std::to_string(bytes) + "} : " + type +
+           "\n";
+  }
+  static std::string shapeText(const std::vector<size_t> &shape) {
+    std::string text;
+    for (size_t n : shape) text += std::to_string(n) + "x";
+    return text;
+  }
+
+  /// A plain or packed float recipe; where its bytes come from does not matter here.
+  static std::string recipe(const std::string &name, const std::vector<size_t> &shape,
+                            const std::string &element = "f32", const std::string &layout = "rows") {
     size_t bytes = element == "f32" ? 4 : 2;
-    for (size_t n : shape) dims += std::to_string(n) + "x", bytes *= n;
-    std::string plain = "tensor<" + dims + element + ">", type = plain, value = "%0", made;
-    if (!grid.empty()) {
-      type = "tensor<" + dims + element + ", #weights.grid<" + grid + ">>";
-      made = "%q = weights.quantise %0 : (" + plain + ") -> " + type + "\n", value = "%q";
-    }
-    return "weights.source @" + name + "_file {file = \"\", offset = 0, length = " + std::to_string(bytes) +
-           "} : " + plain + "\nweights.recipe @" + name + " {\n%0 = weights.load @" + name + "_file : " + plain + "\n" +
-           made + "%1 = weights.pack " + value + " " + layout + " : (" + type + ") -> " + type +
+    for (size_t n : shape) bytes *= n;
+    std::string type = "tensor<" + shapeText(shape) + element + ">";
+    return source(name + "_file", type, bytes) + "weights.recipe @" + name + " {\n%0 = weights.load @" + name +
+           "_file : " + type + "\n%1 = weights.pack %0 " + layout + " : (" + type + ") -> " + type +
            "\nweights.yield %1 : " + type + "\n}\n";
   }
 
+  /// A recipe packed in `f`.
+  static std::string packedRecipe(const std::string &name, size_t rows, size_t cols, const WeightFormat &f) {
+    if (!f.isInteger())
+      return recipe(name, {rows, cols},
+                    f.type == WeightFormat::Type::f32   ? "f32"
+                    : f.type == WeightFormat::Type::f16 ? "f16"
+                                                        : "bf16",
+                    "r16");
+    static constexpr const char *zeros[] = {"symmetric", "zero_point", "minimum"};
+    std::string scale = f.scale == WeightFormat::Scale::f16 ? "f16" : "f32", bits = std::to_string(f.bits());
+    std::string quants = "tensor<" + shapeText({rows, cols}) + "ui8>";
+    size_t groups = groupCount(f, cols);
+    std::string scales = "tensor<" + shapeText({rows, groups}) + "f32>";
+    std::string zero =
+        "tensor<" + shapeText({rows, groups}) + (f.zero == WeightFormat::Zero::minimum ? "f32>" : "ui8>");
+    bool hasZero = f.zero != WeightFormat::Zero::symmetric;
+    std::string type = "tensor<" + shapeText({rows, cols}) + "f32, #weights.grid<bits = " + bits +
+                       ", group = " + std::to_string(f.group) + ", zero = " + zeros[int(f.zero)] +
+                       ", scale = " + scale + ">>";
+    std::string text = source(name + "_q", quants, rows * cols) + source(name + "_s", scales, rows * groups * 4);
+    if (hasZero) text += source(name + "_z", zero, rows * groups * (f.zero == WeightFormat::Zero::minimum ? 4 : 1));
+    text += "weights.recipe @" + name + " {\n%q = weights.load @" + name + "_q : " + quants + "\n%s = weights.load @" +
+            name + "_s : " + scales + "\n";
+    if (hasZero) text += "%z = weights.load @" + name + "_z : " + zero + "\n";
+    text += "%d = weights.dequant %q, %s" + std::string(hasZero ? ", %z" : "") + " {bits = " + bits +
+            ", block = " + std::to_string(f.group) + "} : (" + quants + ", " + scales + (hasZero ? ", " + zero : "") +
+            ") -> " + type + "\n%1 = weights.pack %d r16 : (" + type + ") -> " + type + "\nweights.yield %1 : " + type +
+            "\n}\n";
+    return text;
+  }
+
+protected:
   bool skipped() { return !runs(GetParam()); }
 
   struct Arguments {

@@ -286,12 +286,6 @@ TEST_P(RowProgramTest, TakeRowsReadsTheBodysRows) {
   for (size_t r = 0; r < 3; ++r) EXPECT_TRUE(sameBits(x[rows[r]], y[r], 40));
 }
 
-struct EmbedCase {
-  const char *grid; // of the type, "" for floats
-  const char *element;
-  WeightFormat format;
-};
-
 // Fills a packed table with random bytes whose scales are small ordinary numbers.
 std::vector<uint8_t> randomTable(const WeightFormat &f, size_t rows, size_t cols) {
   std::mt19937 random(5);
@@ -325,34 +319,22 @@ std::vector<uint8_t> randomTable(const WeightFormat &f, size_t rows, size_t cols
 
 TEST_P(RowProgramTest, EmbeddingsOfEveryPackedLayout) {
   using F = WeightFormat;
-  EmbedCase cases[] = {{"", "f32", {F::Type::f32}},
-                       {"", "f16", {F::Type::f16}},
-                       {"", "bf16", {F::Type::bf16}},
-                       {"bits = 8, group = 32, zero = symmetric, scale = f16",
-                        "f32",
-                        {F::Type::int8, F::Zero::symmetric, F::Scale::f16, 32}},
-                       {"bits = 8, group = 64, zero = zero_point, scale = f32",
-                        "f32",
-                        {F::Type::int8, F::Zero::zero_point, F::Scale::f32, 64}},
-                       {"bits = 4, group = 32, zero = symmetric, scale = f16",
-                        "f32",
-                        {F::Type::int4, F::Zero::symmetric, F::Scale::f16, 32}},
-                       {"bits = 4, group = 16, zero = zero_point, scale = f16",
-                        "f32",
-                        {F::Type::int4, F::Zero::zero_point, F::Scale::f16, 16}},
-                       {"bits = 4, group = 32, zero = minimum, scale = f16",
-                        "f32",
-                        {F::Type::int4, F::Zero::minimum, F::Scale::f16, 32}},
-                       {"bits = 8, group = 128, zero = minimum, scale = f32",
-                        "f32",
-                        {F::Type::int8, F::Zero::minimum, F::Scale::f32, 128}}};
-  for (auto &[grid, element, format] : cases)
+  WeightFormat cases[] = {{F::Type::f32},
+                          {F::Type::f16},
+                          {F::Type::bf16},
+                          {F::Type::int8, F::Zero::symmetric, F::Scale::f16, 32},
+                          {F::Type::int8, F::Zero::zero_point, F::Scale::f32, 64},
+                          {F::Type::int4, F::Zero::symmetric, F::Scale::f16, 32},
+                          {F::Type::int4, F::Zero::zero_point, F::Scale::f16, 16},
+                          {F::Type::int4, F::Zero::minimum, F::Scale::f16, 32},
+                          {F::Type::int8, F::Zero::minimum, F::Scale::f32, 128}};
+  for (auto &format : cases)
     for (size_t n : {172, 64}) {
       next();
       SCOPED_TRACE(format.name());
       size_t vocabulary = 37;
       std::string t = tensor(n);
-      auto launch = parse(recipe("e", {vocabulary, n}, element, "r16", grid), "%i : tensor<?xi32>",
+      auto launch = parse(packedRecipe("e", vocabulary, n, format), "%i : tensor<?xi32>",
                           "%r = decoder.launch @x (%a = %i : tensor<?xi32>) -> (" + t +
                               ") {\n%y = decoder.embed %a, @e {scale = 3.0 : f32} : (tensor<?xi32>) -> " + t +
                               "\ndecoder.yield %y : " + t + "\n}");
