@@ -63,6 +63,10 @@ Expr ExprContext::make(ExprOp op, ArrayRef<Expr> operands, unsigned code, mlir::
 }
 
 Expr ExprContext::makeAffine(int64_t constant, ArrayRef<std::pair<Variable, int64_t>> terms) {
+  // Bounds that keep every later product of a coefficient and a gcd inside 64 bits (invariant 5).
+  constexpr int64_t Limit = int64_t(1) << 60;
+  bool wide = llvm::any_of(terms, [](auto term) { return term.second > Limit || term.second < -Limit; });
+  if (wide || (!terms.empty() && (constant > Limit || constant < -Limit))) return undefined();
   ExprNode node{};
   node.op = ExprOp::Affine, node.constant = constant;
   node.terms.assign(terms.begin(), terms.end());

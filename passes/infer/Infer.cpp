@@ -82,14 +82,19 @@ void finish(func::FuncOp function, OpBuilder &builder, Value result) {
 void lowerOp(Operation &op, RowBuilder &rows) {
   Typing &typing = rows.typing;
   bool token = llvm::any_of(op.getResults(), [&](Value v) { return typing[v].isToken() && !typing[v].poisoned; });
-  if (auto rule = dyn_cast<IndexFunction>(op); rule && token) rule.lowerRows(rows);
+  auto rule = dyn_cast<IndexFunction>(op);
+  if (!rule || !token) return;
+  rule.lowerRows(rows);
+  bool ready = llvm::all_of(op.getOperands(), [&](Value v) { return !typing[v].isToken() || rows.rows(v); });
+  bool done = llvm::any_of(op.getResults(), [&](Value v) { return bool(rows.rows(v)); });
+  if (ready && !done) rows.noRowForm(&op); // unless it has told a better reason
 }
 
 LogicalResult InferPass::setLimits(OpBuilder &builder, Location location, int64_t positions) {
-  if (maxContext < 0) return emitError(location) << "max-context " << maxContext << " is negative";
+  if (maxContext < 0) return emitError(location) << "max-context " << int64_t(maxContext) << " is negative";
   if (positions && maxContext > positions)
-    return emitError(location) << "max-context " << maxContext << " is over the model's own limit of " << positions
-                               << " positions (the length of its position tables)";
+    return emitError(location) << "max-context " << int64_t(maxContext) << " is over the model's own limit of "
+                               << positions << " positions (the length of its position tables)";
   int64_t limit = maxContext ? int64_t(maxContext) : positions;
   if (!limit)
     return emitError(location) << "the graph does not tell how many positions it is made for; give max-context";
@@ -140,6 +145,7 @@ LogicalResult InferPass::emit(Typing &typing, const Interface &interface, Rotary
   if (failed(typing.flush(roots))) return failure();
   if (!hidden || !rows.rows(interface.logits))
     return emitError(location) << "the logits could not be traced to the tokens";
+  symbols.setInsertionPoint(body);
   if (failed(setLimits(symbols, location, tables.positions))) return failure();
   typing.main.erase();
   return success();

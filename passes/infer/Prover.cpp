@@ -26,7 +26,7 @@ void Facts::addPoint(Expr affine) {
 /// Every pair of points whose difference `affine` bounds: q - P and i - 0 are one form, and both edges learn from it.
 llvm::SmallVector<Facts::Edge, 4> Facts::differences(Expr affine) const {
   llvm::SmallVector<Edge, 4> edges;
-  if (!affine.isAffine() || std::abs(affine->constant) >= Unbounded / 4) return edges;
+  if (!affine.isAffine() || affine->constant >= Unbounded / 4 || affine->constant <= -Unbounded / 4) return edges;
   Expr slope = context->sub(affine, context->integer(affine->constant));
   for (unsigned a = 0; a < points.size(); ++a)
     for (unsigned b = 0; b < points.size(); ++b)

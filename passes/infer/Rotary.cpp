@@ -24,29 +24,48 @@ static bool agrees(const FloatTable &cos, const FloatTable &sin, int64_t column,
   return true;
 }
 
+constexpr double Turn = 2 * std::numbers::pi;
+
+/// The phase at position p, with the turns that `slope` tells.
+static double phase(const FloatTable &cos, const FloatTable &sin, int64_t column, int64_t p, double slope) {
+  double folded =
+      std::atan2(double(sin.values[p * cos.columns + column]), double(cos.values[p * cos.columns + column]));
+  return folded + std::round((slope * p - folded) / Turn) * Turn;
+}
+
 /// The slope of the phase, refined at doubled positions while the previous estimate still tells the turns apart.
 static double estimate(const FloatTable &cos, const FloatTable &sin, int64_t column) {
-  constexpr double Turn = 2 * std::numbers::pi;
-  auto phase = [&](int64_t p) {
-    return std::atan2(double(sin.values[p * cos.columns + column]), double(cos.values[p * cos.columns + column]));
-  };
-  double slope = phase(1);
-  for (int64_t p = 2; p < cos.rows; p *= 2) {
-    double turns = std::round((slope * p - phase(p)) / Turn);
-    slope = (phase(p) + turns * Turn) / p;
-  }
+  double slope = phase(cos, sin, column, 1, 0);
+  for (int64_t p = 2; p < cos.rows; p *= 2) slope = phase(cos, sin, column, p, slope) / p;
   return slope;
 }
 
-static std::optional<float> frequency(const FloatTable &cos, const FloatTable &sin, int64_t column, double scale) {
-  float centre = float(estimate(cos, sin, column)), up = centre, down = centre;
+/// The least-squares slope through the origin over all positions: what averages the rounding of narrow tables away.
+static double fitted(const FloatTable &cos, const FloatTable &sin, int64_t column, double slope) {
+  double moment = 0, weight = 0;
+  for (int64_t p = 1; p < cos.rows; ++p) {
+    moment += p * phase(cos, sin, column, p, slope);
+    weight += double(p) * p;
+  }
+  return moment / weight;
+}
+
+static std::optional<float> searched(const FloatTable &cos, const FloatTable &sin, int64_t column, float centre,
+                                     double scale) {
   if (agrees(cos, sin, column, centre, scale)) return centre;
+  float up = centre, down = centre;
   for (int step = 0; step < 4; ++step) {
     up = std::nextafterf(up, INFINITY), down = std::nextafterf(down, -INFINITY);
     if (agrees(cos, sin, column, up, scale)) return up;
     if (agrees(cos, sin, column, down, scale)) return down;
   }
   return std::nullopt;
+}
+
+static std::optional<float> frequency(const FloatTable &cos, const FloatTable &sin, int64_t column, double scale) {
+  double slope = estimate(cos, sin, column);
+  if (cos.unit > 0) slope = fitted(cos, sin, column, slope); // narrow tables; float32 pins the frequency down already
+  return searched(cos, sin, column, float(slope), scale);
 }
 
 std::optional<RotaryForm> ingot::infer::recoverRotary(const FloatTable &cos, const FloatTable &sin) {
@@ -136,7 +155,7 @@ std::optional<FloatTable> RotaryTables::read(Attribute table, std::string &probl
   }
   uint64_t length = type.getNumElements() * (type.getElementTypeBitWidth() / 8);
   auto file = llvm::MemoryBuffer::getFileSlice(path, length, source.getOffset());
-  if (!file || (*file)->getBufferSize() != length || source.getLength() != int64_t(length)) {
+  if (!file || (*file)->getBufferSize() != length || uint64_t(source.getLength()) != length) {
     problem = ("cannot read the rotary table '" + symbol.getValue() + "' in '" + path + "'").str();
     return std::nullopt;
   }

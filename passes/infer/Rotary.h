@@ -2,8 +2,8 @@
 // to their type; the angle is float32(p) * f[d] rounded to float32 (numerics.md, line rope).
 //
 // A frequency is found from the phases at p = 1, 2, 4, ... (doubling p halves the error; products with powers of two
-// are exact), then searched within +-4 ulp until the whole column agrees with both tables within 1.2e-7 * c plus half a
-// unit in the last place of the table's type.
+// are exact; narrow types: the least-squares slope over all p), then searched within +-4 ulp until the whole column
+// agrees with both tables within 1.2e-7 * c plus half a unit in the last place of the table's type.
 #pragma once
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinOps.h"

@@ -84,7 +84,7 @@ struct TransposeRule {
     if (permutation.size() != typing.shape(input).size()) return typing.report(op, "permutes another number of axes");
     Shape shape;
     for (int64_t axis : permutation) shape.push_back(typing.shape(input)[axis]);
-    setMoved(typing, op, input, shape, [&typing, permutation](Indices indices) {
+    setMoved(typing, op, input, shape, [permutation](Indices indices) {
       SmallVector<Expr, 4> inner(permutation.size());
       for (auto [k, axis] : llvm::enumerate(permutation)) inner[axis] = indices[k];
       return inner;
