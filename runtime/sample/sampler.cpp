@@ -38,6 +38,14 @@ void penalize(std::span<const float> logits, std::span<const int32_t> recent, fl
   }
 }
 
+// The first largest logit, without a copy of them all: what most steps of most programs need.
+Candidate argmax(std::span<const float> logits) {
+  Candidate best{lowest, 0};
+  for (size_t i = 0; i < logits.size(); ++i)
+    if (logits[i] > best.logit) best = {logits[i], int32_t(i)};
+  return best;
+}
+
 const Candidate &best_of(std::span<const Candidate> candidates) {
   return *std::min_element(candidates.begin(), candidates.end(), likelier);
 }
@@ -121,13 +129,15 @@ Status sample(const SamplerOptions &options, std::span<const float> logits, std:
   auto address =
       (reinterpret_cast<uintptr_t>(scratch.data()) + alignof(Candidate) - 1) / alignof(Candidate) * alignof(Candidate);
   std::span<Candidate> candidates(reinterpret_cast<Candidate *>(address), logits.size());
-  fill(logits, candidates);
-  if (options.repetition_penalty != 1) penalize(logits, recent, options.repetition_penalty, candidates);
-  const Candidate best = best_of(candidates);
+  const bool penalized = options.repetition_penalty != 1 && !recent.empty();
+  const bool greedy = options.temperature == 0;
+  if (penalized || !greedy) fill(logits, candidates);
+  if (penalized) penalize(logits, recent, options.repetition_penalty, candidates);
+  const Candidate best = penalized ? best_of(candidates) : argmax(logits);
   if (best.logit == lowest)
     return Status::error(Code::bad_input, "no logit is above minus infinity: the model's output is broken");
   *id = best.id;
-  if (options.temperature == 0 || best.logit == std::numeric_limits<float>::infinity()) return {};
+  if (greedy || best.logit == std::numeric_limits<float>::infinity()) return {};
   *id = Draw(options, candidates, best.logit).choose(philox_uniform(options.seed, sequence, position));
   return {};
 }

@@ -28,7 +28,7 @@ struct ChatInput {
   std::span<const ChatMessage> messages;
   bool add_generation_prompt = true;
   std::string_view bos_token = {}, eos_token = {}; // their text, empty when the model has none
-  const ChatDate *today = nullptr;       // what strftime_now() sees; without it the function is undefined
+  const ChatDate *today = nullptr;                 // what strftime_now() sees; without it the function is undefined
 };
 
 class ChatTemplate {

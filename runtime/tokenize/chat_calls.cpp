@@ -1,10 +1,7 @@
 #include "runtime/tokenize/chat_calls.h"
 
-#include "runtime/tokenize/utf8.h"
-
 #include <cstdio>
 #include <cstdlib>
-#include <utf8proc.h>
 
 namespace ingot {
 using namespace chat_layout;
@@ -12,129 +9,7 @@ using Kind = ChatValue::Kind;
 
 namespace {
 
-struct Call {
-  Builtin builtin;
-  std::span<const ChatValue> arguments;
-  const ChatDate *today;
-  ChatHeap &heap;
-  ChatValue *result;
-
-  const ChatValue &subject() const { return arguments[0]; }
-  ChatValue argument(size_t i) const { return i < arguments.size() ? arguments[i] : ChatValue(); }
-  Status wrong(const char *function) const {
-    return Status::error(Code::bad_input, "chat template: %s of %s", function, subject().kind_name());
-  }
-  Status give(const ChatValue &value) const {
-    *result = value;
-    return {};
-  }
-};
-
-bool in_set(std::string_view set, std::string_view scalar) { return set.find(scalar) != std::string_view::npos; }
-
-// Python's str.strip: the characters of `set`, or white space without one.
-std::string_view strip(std::string_view text, const ChatValue &set, bool left, bool right) {
-  auto strippable = [&](std::string_view scalar) {
-    if (set.is(Kind::string)) return in_set(set.text, scalar);
-    uint32_t c = utf8::decode(scalar).scalar;
-    return utf8::is_space(c) || (c >= 0x1C && c <= 0x1F);
-  };
-  while (left && !text.empty()) {
-    size_t size = utf8::decode(text).size;
-    if (!strippable(text.substr(0, size))) break;
-    text.remove_prefix(size);
-  }
-  while (right && !text.empty()) {
-    size_t last = text.size() - 1;
-    while (last > 0 && utf8::is_continuation(text[last])) --last;
-    if (!strippable(text.substr(last))) break;
-    text = text.substr(0, last);
-  }
-  return text;
-}
-
-// Case changes scalar by scalar; `upper_at(previous is a letter, first)` chooses.
-template <class F> std::string change_case(std::string_view text, F upper_at) {
-  std::string out;
-  bool after_letter = false;
-  for (size_t i = 0; i < text.size();) {
-    auto sequence = utf8::decode(text.substr(i));
-    auto scalar = utf8proc_int32_t(sequence.scalar);
-    utf8::append(uint32_t(upper_at(after_letter, i == 0) ? utf8proc_toupper(scalar) : utf8proc_tolower(scalar)), &out);
-    auto category = utf8proc_category(scalar);
-    after_letter = category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO;
-    i += sequence.size;
-  }
-  return out;
-}
-
-Status split(const Call &call, std::string_view text) {
-  ChatValue parts = call.heap.list();
-  const ChatValue separator = call.argument(1);
-  int64_t left = call.argument(2).is(Kind::integer) ? call.argument(2).number : -1;
-  if (!separator.is(Kind::string)) { // runs of white space
-    for (text = strip(text, {}, true, true); !text.empty(); text = strip(text, {}, true, false)) {
-      size_t end = 0;
-      while (end < text.size() && !utf8::is_space(utf8::decode(text.substr(end)).scalar))
-        end += utf8::decode(text.substr(end)).size;
-      if (left-- == 0) end = text.size();
-      call.heap.push(parts, ChatValue::string(text.substr(0, end)));
-      text.remove_prefix(end);
-    }
-    return call.give(parts);
-  }
-  if (separator.text.empty()) return Status::error(Code::bad_input, "chat template: split by an empty string");
-  for (size_t at; left != 0 && (at = text.find(separator.text)) != text.npos && !call.heap.exhausted(); --left) {
-    call.heap.push(parts, ChatValue::string(text.substr(0, at)));
-    text.remove_prefix(at + separator.text.size());
-  }
-  call.heap.push(parts, ChatValue::string(text));
-  return call.give(parts);
-}
-
-Status replace(const Call &call, std::string_view text) {
-  std::string_view from = call.argument(1).text, to = call.argument(2).text;
-  if (!call.argument(1).is(Kind::string) || !call.argument(2).is(Kind::string) || from.empty())
-    return Status::error(Code::bad_input, "chat template: replace needs two strings, the first not empty");
-  std::string out;
-  for (size_t at; (at = text.find(from)) != text.npos; text.remove_prefix(at + from.size())) {
-    if (!call.heap.charge(at + to.size())) return {};
-    out.append(text.substr(0, at)).append(to);
-  }
-  return call.give(call.heap.string(out.append(text)));
-}
-
-Status call_string(const Call &call, std::string_view text) {
-  const ChatValue set = call.argument(1);
-  auto string = [&](std::string value) { return call.give(call.heap.string(std::move(value))); };
-  if (!call.heap.charge(2 * text.size())) return {};
-  switch (call.builtin) {
-  case Builtin::strip:
-    return call.give(ChatValue::string(strip(text, set, true, true)));
-  case Builtin::lstrip:
-    return call.give(ChatValue::string(strip(text, set, true, false)));
-  case Builtin::rstrip:
-    return call.give(ChatValue::string(strip(text, set, false, true)));
-  case Builtin::split:
-    return split(call, text);
-  case Builtin::startswith:
-    return call.give(ChatValue::boolean(set.is(Kind::string) && text.starts_with(set.text)));
-  case Builtin::endswith:
-    return call.give(ChatValue::boolean(set.is(Kind::string) && text.ends_with(set.text)));
-  case Builtin::replace:
-    return replace(call, text);
-  case Builtin::upper:
-    return string(change_case(text, [](bool, bool) { return true; }));
-  case Builtin::lower:
-    return string(change_case(text, [](bool, bool) { return false; }));
-  case Builtin::capitalize:
-    return string(change_case(text, [](bool, bool first) { return first; }));
-  default:
-    return string(change_case(text, [](bool after_letter, bool) { return !after_letter; })); // title
-  }
-}
-
-Status join(const Call &call) {
+Status join(const ChatCall &call) {
   ChatValue items;
   INGOT_TRY(call.heap.items(call.subject(), &items));
   std::string out;
@@ -148,7 +23,7 @@ Status join(const Call &call) {
   return call.give(call.heap.string(std::move(out)));
 }
 
-Status length(const Call &call) {
+Status length(const ChatCall &call) {
   if (call.subject().is(Kind::none) || call.subject().is(Kind::boolean) || call.subject().is(Kind::integer))
     return call.wrong("length");
   ChatValue items;
@@ -156,14 +31,14 @@ Status length(const Call &call) {
   return call.give(ChatValue::integer(int64_t(items.list->size())));
 }
 
-Status end_item(const Call &call, bool last) {
+Status end_item(const ChatCall &call, bool last) {
   ChatValue items;
   INGOT_TRY(call.heap.items(call.subject(), &items));
   if (items.list->empty()) return call.give({});
   return call.give(last ? items.list->back() : items.list->front());
 }
 
-Status map_parts(const Call &call) {
+Status map_parts(const ChatCall &call) {
   if (call.subject().is(Kind::undefined)) return call.give(call.heap.list());
   if (!call.subject().is(Kind::map)) return call.wrong("items, keys or values");
   ChatValue parts = call.heap.list();
@@ -176,7 +51,7 @@ Status map_parts(const Call &call) {
   return call.give(parts);
 }
 
-Status range(const Call &call) {
+Status range(const ChatCall &call) {
   int64_t start = 0, stop = call.subject().number, step = 1;
   for (const ChatValue &argument : call.arguments)
     if (!argument.is(Kind::integer)) return call.wrong("range");
@@ -191,7 +66,7 @@ Status range(const Call &call) {
   return call.give(numbers);
 }
 
-Status strftime(const Call &call) {
+Status strftime(const ChatCall &call) {
   static const char *const months[] = {"January", "February", "March",     "April",   "May",      "June",
                                        "July",    "August",   "September", "October", "November", "December"};
   if (!call.today || call.today->month < 1 || call.today->month > 12)
@@ -239,7 +114,7 @@ Status strftime(const Call &call) {
 }
 
 // selectattr(name[, negate?, value]): argument 2 compares, without it truth decides.
-Status by_attribute(const Call &call) {
+Status by_attribute(const ChatCall &call) {
   ChatValue items, chosen = call.heap.list();
   INGOT_TRY(call.heap.items(call.subject(), &items));
   for (const ChatValue &item : *items.list) {
@@ -255,7 +130,7 @@ Status by_attribute(const Call &call) {
   return call.give(chosen);
 }
 
-Status convert(const Call &call) {
+Status convert(const ChatCall &call) {
   if (call.builtin == Builtin::integer) {
     const ChatValue &value = call.subject();
     if (value.is(Kind::integer) || value.is(Kind::boolean)) return call.give(ChatValue::integer(value.number));
@@ -280,7 +155,7 @@ Status convert(const Call &call) {
   return call.give(items);
 }
 
-Status test(const Call &call) {
+Status test(const ChatCall &call) {
   const ChatValue &v = call.subject();
   bool holds = false;
   switch (call.builtin) {
@@ -333,7 +208,7 @@ Status test(const Call &call) {
 
 Status call_builtin(Builtin builtin, std::span<const ChatValue> arguments, const ChatDate *today, ChatHeap &heap,
                     ChatValue *result) {
-  Call call{builtin, arguments, today, heap, result};
+  ChatCall call{builtin, arguments, today, heap, result};
   if (builtin >= Builtin::is_defined) return test(call);
   if (builtin <= Builtin::title) {
     std::string_view text;

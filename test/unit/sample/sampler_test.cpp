@@ -73,10 +73,10 @@ TEST(Sampler, FilteredDrawsFollowTheSoftmaxOfALargeVocabulary) {
   std::normal_distribution<float> normal(0, 3);
   std::vector<float> logits(5000);
   for (float &l : logits) l = normal(random);
-  auto all = histogram({.temperature = 1}, logits, 3000),
-       most = histogram({.temperature = 1, .top_p = 0.9999f}, logits, 3000);
+  auto all = histogram({.temperature = 1}, logits, 1500),
+       most = histogram({.temperature = 1, .top_p = 0.9999f}, logits, 1500);
   int32_t best = int32_t(std::max_element(logits.begin(), logits.end()) - logits.begin());
-  EXPECT_NEAR(all[best], most[best], 150);
+  EXPECT_NEAR(all[best], most[best], 100);
   EXPECT_GT(most.size(), 100u); // over the sorter's first chunk
 }
 
