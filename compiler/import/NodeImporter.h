@@ -68,7 +68,7 @@ public:
   /// An op of the graph dialect; `args` as its builder takes them after the result types, which are inferred.
   template <typename Op, typename... Args> mlir::Value create(Args &&...args) {
     Op op = createAll<Op>(1, std::forward<Args>(args)...);
-    return op ? op->getResult(0) : mlir::Value();
+    return op ? folded(op) : mlir::Value();
   }
   template <typename Op, typename... Args> Op createAll(unsigned results, Args &&...args) {
     if (failed() || !(isPresent(args) && ...)) return skip(), Op();
@@ -86,7 +86,7 @@ public:
   }
   template <typename Op, typename... Args> mlir::Value createOne(Args &&...args) {
     Op op = createTyped<Op>(std::forward<Args>(args)...);
-    return op ? op->getResult(0) : mlir::Value();
+    return op ? folded(op) : mlir::Value();
   }
   mlir::Value unary(graph::UnaryKind kind, mlir::Value x) { return create<graph::UnaryOp>(kind, x); }
   mlir::Value binary(graph::BinaryKind kind, mlir::Value x, mlir::Value y) {
@@ -127,6 +127,7 @@ private:
   const onnx::AttributeProto *take(llvm::StringRef name, int type);
   mlir::Operation *insert(mlir::OperationState &state, bool infer);
   bool inferTypes(mlir::Operation *op);
+  mlir::Value folded(mlir::Operation *op); ///< a constant instead of the op's result, if it is a small one
   void checkUnread();
   template <typename T> static bool isPresent(const T &argument) {
     if constexpr (std::is_base_of_v<mlir::Value, T>)

@@ -84,8 +84,8 @@ Value RecipeWriter::cast(Value input, Type element) {
   return builder.create<weights::CastOp>(recipe.getLoc(), typeOf(input).clone(element), input);
 }
 
-// Values of a grid are exact in f32 whatever the scales are stored in. Minima are products, so that only `quantize` can tell
-// whether f16 holds them.
+// Values of a grid are exact in f32 whatever the scales are stored in. Minima are products, so that only `quantize` can
+// tell whether f16 holds them.
 Value RecipeWriter::dequant(Value quants, Value scales, Value zeros, int64_t bits, int64_t block, int64_t rows,
                             int64_t cols) {
   bool minimum = zeros && isa<FloatType>(typeOf(zeros).getElementType());
@@ -93,7 +93,8 @@ Value RecipeWriter::dequant(Value quants, Value scales, Value zeros, int64_t bit
                            : minimum ? weights::ZeroKind::minimum
                                      : weights::ZeroKind::zero_point;
   Type f32 = builder.getF32Type(), stored = typeOf(scales).getElementType();
-  auto grid = weights::GridAttr::get(builder.getContext(), bits, block, kind, stored.isF16() && !minimum ? stored : f32);
+  auto grid =
+      weights::GridAttr::get(builder.getContext(), bits, block, kind, stored.isF16() && !minimum ? stored : f32);
   auto type = RankedTensorType::get({rows, cols}, f32, grid);
   return builder.create<weights::DequantOp>(recipe.getLoc(), type, quants, scales, zeros, bits, block);
 }
