@@ -1,5 +1,6 @@
 // Linear kernels against this machine's read speed: every iteration runs a plain read of the same bytes and then the
 // kernel, both on the same threads, and what counts is the ratio (`of_read`). Prefill reports operations per second.
+// Times are the threads' CPU time, so that other processes disturb little.
 //
 //   bench_linear [--benchmark_filter=int4] ; INGOT_BENCH_MB is the size of the weights (default 1024: past every cache)
 #include "compiler/kernels/cpu/Linear.h"
@@ -8,7 +9,8 @@
 
 #include <atomic>
 #include <benchmark/benchmark.h>
-#include <chrono>
+#include <ctime>
+#include <functional>
 #include <immintrin.h>
 #include <thread>
 
@@ -18,8 +20,12 @@ using namespace ingot::cpu;
 namespace {
 
 constexpr unsigned kThreads = 2;
-using Clock = std::chrono::steady_clock;
-double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+double threadSeconds() {
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
+}
 
 // Threads that spin for the next job; the caller is one of them.
 class SpinPool {
@@ -32,25 +38,35 @@ public:
     ++generation;
     for (auto &thread : threads) thread.join();
   }
-  template <class F> void run(F &&f) {
+  // Mean CPU seconds of the threads.
+  template <class F> double run(F &&f) {
     job = f;
     running = kThreads - 1;
     ++generation;
-    f(0u);
+    timed(0);
     while (running) _mm_pause();
+    double sum = 0;
+    for (double s : seconds) sum += s;
+    return sum / kThreads;
   }
 
 private:
+  void timed(unsigned id) {
+    double begin = threadSeconds();
+    job(id);
+    seconds[id] = threadSeconds() - begin;
+  }
   void work(unsigned id) {
     for (unsigned seen = 0;;) {
       while (generation == seen) _mm_pause();
       seen = generation;
       if (stop) return;
-      job(id);
+      timed(id);
       --running;
     }
   }
   std::function<void(unsigned)> job;
+  double seconds[kThreads] = {};
   std::atomic<unsigned> generation{0}, running{0};
   std::atomic<bool> stop{false};
   std::vector<std::thread> threads;
@@ -98,7 +114,8 @@ uint8_t *bigMemory(size_t bytes) {
   void *p = mmap(nullptr, bytes + (2 << 20), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   uint8_t *base = reinterpret_cast<uint8_t *>((uintptr_t(p) + (2 << 20) - 1) & ~uintptr_t((2 << 20) - 1));
   madvise(base, bytes, MADV_HUGEPAGE);
-  for (size_t i = 0; i < bytes; i += 8) *reinterpret_cast<uint64_t *>(base + i) = 0x1c081c0c1c101c00 ^ (i * 0x9e3779b1 & 0xff);
+  for (size_t i = 0; i < bytes; i += 8)
+    *reinterpret_cast<uint64_t *>(base + i) = 0x1c081c0c1c101c00 ^ (i * 0x9e3779b1 & 0xff);
   return base;
 }
 
@@ -111,7 +128,8 @@ void linear(benchmark::State &state, CpuLevel level, LinearShape shape, size_t i
   uint64_t copies = tokens > 8 ? 1 : std::max<uint64_t>(1, (uint64_t(size ? atoi(size) : 1024) << 20) / weightBytes);
   static uint8_t *memory = bigMemory(uint64_t(1100) << 20);
   static SpinPool pool;
-  std::vector<uint8_t> x(tokens * bench.xStride + 64, 1), y(tokens * bench.yStride + 64), scratch(kThreads * 65536 + 64);
+  std::vector<uint8_t> x(tokens * bench.xStride + 64, 1), y(tokens * bench.yStride + 64),
+      scratch(kThreads * 65536 + 64);
   auto aligned = [](std::vector<uint8_t> &v) { return (uint64_t(v.data()) + 63) & ~uint64_t(63); };
   for (size_t t = 0; t < tokens; ++t) { // f32 rows whole, of prepared rows the scales: ordinary numbers
     uint64_t i = shape.int8Activations ? bench.prepared.scaleOffset() : 0;
@@ -119,27 +137,24 @@ void linear(benchmark::State &state, CpuLevel level, LinearShape shape, size_t i
     for (; i < end; i += 4) *reinterpret_cast<float *>(aligned(x) + t * bench.xStride + i) = 0.01f;
   }
   uint64_t items = bench.variant.units(shape) * ((tokens + bench.variant.per - 1) / bench.variant.per);
+  auto kernel = bench.code.kernel("linear");
   std::vector<double> ratios;
   double total = 0, bytes = double(copies) * weightBytes;
   for (auto _ : state) {
-    auto begin = Clock::now();
-    pool.run([&](unsigned id) {
+    double read = pool.run([&](unsigned id) {
       size_t part = size_t(bytes) / kThreads / 256 * 256;
       benchmark::DoNotOptimize(readLines(memory + id * part, part));
     });
-    double read = since(begin);
-    begin = Clock::now();
-    for (uint64_t copy = 0; copy < copies; ++copy) {
-      std::atomic<uint64_t> cursor{0};
-      uint64_t grain = std::max<uint64_t>(1, items / 16);
-      pool.run([&](unsigned id) {
-        uint64_t args[5] = {0, tokens, uint64_t(memory + copy * weightBytes), aligned(x), aligned(y)};
-        for (uint64_t i; (i = cursor.fetch_add(grain)) < items;)
-          bench.code.kernel("linear")(reinterpret_cast<ingot_args *>(args), i, std::min(items, i + grain),
-                                      reinterpret_cast<void *>(aligned(scratch) + id * 65536));
-      });
-    }
-    double time = since(begin);
+    std::atomic<uint64_t> cursor{0};
+    uint64_t grain = std::max<uint64_t>(1, items / 16), grains = (items + grain - 1) / grain;
+    double time = pool.run([&](unsigned id) {
+      for (uint64_t i; (i = cursor.fetch_add(1)) < grains * copies;) {
+        uint64_t args[5] = {0, tokens, uint64_t(memory + i / grains * weightBytes), aligned(x), aligned(y)};
+        uint64_t begin = i % grains * grain;
+        kernel(reinterpret_cast<ingot_args *>(args), begin, std::min(items, begin + grain),
+               reinterpret_cast<void *>(aligned(scratch) + id * 65536));
+      }
+    });
     state.SetIterationTime(time);
     ratios.push_back(read / time);
     total += time;
@@ -159,7 +174,9 @@ void add(const char *format, CpuLevel level, LinearShape shape) {
       std::string label = std::string(format) + "/" + name(level) + "/" + std::to_string(shape.rows) + "x" +
                           std::to_string(shape.cols) + "/rows" + std::to_string(tokens) + "/streams" +
                           std::to_string(variants[i].streams);
-      benchmark::RegisterBenchmark(label.c_str(), linear, level, shape, i, tokens)->UseManualTime()->Iterations(tokens > 8 ? 20 : 7);
+      benchmark::RegisterBenchmark(label.c_str(), linear, level, shape, i, tokens)
+          ->UseManualTime()
+          ->Iterations(tokens > 8 ? 20 : 7);
     }
 }
 

@@ -10,6 +10,7 @@ namespace {
 
 constexpr uint32_t kAnyRows = 0xffffffff;
 constexpr int64_t kBlockBytes = 64; // 16 results
+constexpr int64_t kPrefetch = 1152; // Emerald Rapids: reads at the memory's speed
 
 // How a variant is tiled in registers at a level.
 struct Tiling {
@@ -19,15 +20,26 @@ struct Tiling {
   int64_t prefetch; // bytes
 };
 
-// v4 has 32 registers of 16 lanes; v3 has 16 of 8, so there rows come at most four at a time over half a block.
+// A single row: what limits is the read of the weights. f32 chains want company, to hide the latency of fma.
+Tiling rowTiling(const LinearVariant &variant, const LinearShape &shape, CpuLevel level) {
+  int64_t streams = variant.streams ? variant.streams : 4;
+  if (variant.streams == 1 && !shape.int8Activations && shape.format.type != WeightFormat::Type::f32) streams = 2;
+  int64_t prefetch = variant.streams > 1 ? kPrefetch : 0;
+  return {1, std::min<int64_t>(streams, variant.itemBlocks), level == CpuLevel::v4 ? 1 : 2, prefetch};
+}
+
+// Several rows: what limits is arithmetic. v4 has 32 registers of 16 lanes; weights that must become f32 first are
+// worth more rows than others. v3 has 16 of 8 lanes: integer sums take half a block of weights for four rows; f32
+// chains both halves, for a dozen chains in flight.
+Tiling tileTiling(const LinearVariant &variant, const LinearShape &shape, CpuLevel level) {
+  int64_t prefetch = variant.maxRows == kAnyRows ? 0 : kPrefetch;
+  bool v4 = level == CpuLevel::v4, converts = shape.format.type != WeightFormat::Type::f32;
+  if (shape.int8Activations) return {std::min<int64_t>(variant.per, v4 ? 8 : 4), 1, 1, prefetch};
+  return {std::min<int64_t>(variant.per, !v4 ? 6 : converts ? 16 : 8), 1, v4 ? 1 : 2, prefetch};
+}
+
 Tiling tilingOf(const LinearVariant &variant, const LinearShape &shape, CpuLevel level) {
-  bool v4 = level == CpuLevel::v4;
-  int64_t prefetch = variant.streams > 1 ? 1152 : 0;
-  if (variant.per == 1) {
-    int64_t streams = variant.streams ? variant.streams : 4; // f32 chains: four hide the latency of fma
-    return {1, std::min<int64_t>(streams, variant.itemBlocks), v4 ? 1 : 2, prefetch};
-  }
-  return {std::min<int64_t>(variant.per, v4 ? 8 : 4), 1, 1, prefetch};
+  return variant.per == 1 ? rowTiling(variant, shape, level) : tileTiling(variant, shape, level);
 }
 
 struct Frame {
@@ -73,7 +85,8 @@ struct Frame {
   // One register tile: `streams` blocks from `block` of the item on, the lanes from `lane` on (all 16 when halves ==
   // 2).
   void tile(Value firstBlock, Value block, Value lane, ArrayRef<Value> rowPointers) {
-    LinearTile tile{shape, width, {}, SmallVector<Value>(rowPointers), tiling.prefetch};
+    int64_t jump = (tiling.streams - 1) * blockBytes(shape.format, shape.cols); // from a block's end to the next item's
+    LinearTile tile{shape, width, {}, SmallVector<Value>(rowPointers), tiling.halves, tiling.prefetch, jump};
     SmallVector<std::pair<Value, Value>> place; // block of the item, lane
     for (int64_t s = 0; s < tiling.streams; ++s)
       for (int64_t h = 0; h < tiling.halves; ++h) {
@@ -127,8 +140,13 @@ struct Frame {
 
 SmallVector<LinearVariant> linearVariants(const LinearShape &shape) {
   uint32_t unit = shape.unitBlocks, wide = (4 + unit - 1) / unit * unit;
-  if (!shape.int8Activations) return {{1, 1, 0, wide}, {4, 4, 0, unit}, {kAnyRows, 64, 0, unit}};
-  return {{1, 1, 1, unit}, {1, 1, 4, wide}, {4, 4, 0, unit}, {kAnyRows, 64, 0, unit}};
+  SmallVector<LinearVariant> variants;
+  if (!shape.int8Activations && shape.format.isInteger())
+    variants.push_back({1, 1, 0, wide}); // bound by arithmetic
+  else
+    variants = {{1, 1, 1, shape.format.isInteger() ? unit : wide}, {1, 1, 4, wide}};
+  variants.append({{4, 4, 0, unit}, {8, 8, 0, unit}, {kAnyRows, 64, 0, unit}});
+  return variants;
 }
 
 void emitLinear(Emitter &e, const LinearShape &shape, const LinearVariant &variant, const LinearOperands &operands,

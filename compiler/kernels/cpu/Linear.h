@@ -29,7 +29,7 @@ struct LinearVariant {
   uint32_t itemBlocks; // a multiple of unitBlocks
 
   uint64_t units(const LinearShape &shape) const { return (shape.blocks() + itemBlocks - 1) / itemBlocks; }
-  uint64_t scratchBytes() const { return uint64_t(8) * itemBlocks * 64; } // plan.Kernel.scratch_bytes
+  uint64_t scratchBytes() const { return uint64_t(16) * itemBlocks * 64; } // plan.Kernel.scratch_bytes
 };
 
 /// The variants that a linear of this shape deserves, in the plan's order.

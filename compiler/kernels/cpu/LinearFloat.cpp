@@ -42,11 +42,9 @@ struct FloatTile {
   SmallVector<Value> floatColumns(Value first, int64_t count, ValueRange accumulators) {
     SmallVector<Value> acc(accumulators), data;
     int64_t bytes = groupDataBytes(f);
-    for (const WeightPart &part : tile.parts) {
-      data.push_back(e.at(part.data, e.imul(first, bytes)));
-      for (int64_t line = 0; tile.prefetch && line < count * bytes; line += 64)
-        e.prefetch(e.at(data.back(), tile.prefetch + line));
-    }
+    Value offset = e.imul(first, bytes);
+    tile.prefetchAhead(e, offset, count * bytes);
+    for (const WeightPart &part : tile.parts) data.push_back(e.at(part.data, offset));
     Value xOffset = e.imul(first, 4);
     for (int64_t i = 0; i < count; ++i)
       acc = column(xOffset, i, acc, [&](size_t p) { return loadFloats(e.at(data[p], i * bytes)); });
@@ -64,7 +62,7 @@ struct FloatTile {
   //===- integer weights ------------------------------------------------------------------------------------------===//
 
   struct Group {
-    Value data, scale, zero; // of one part: ptr, f32 lanes, i32 (zero point) or f32 (minimum) lanes
+    Value data, scale, zero; // of one part: ptr, f32 lanes, zero points or minima as f32 lanes
   };
   int64_t chunkColumns = f.type == Type_::int4 ? 8 : 4;
 
@@ -75,21 +73,31 @@ struct FloatTile {
 
   Group openGroup(const WeightPart &part, Value offset) {
     Group group{e.at(part.data, offset), parameters(e.at(part.scale, offset)), {}};
-    for (int64_t line = 0; tile.prefetch && line < groupBytes(f); line += 64)
-      e.prefetch(e.at(group.data, tile.prefetch + line));
     if (f.zero == Zero::zero_point)
-      group.zero = e.zext(words, e.loadConstant(e.vec(e.i8, tile.width), e.at(part.zero, offset)));
+      group.zero = e.toFloat(e.zext(words, e.loadConstant(e.vec(e.i8, tile.width), e.at(part.zero, offset))));
     if (f.zero == Zero::minimum) group.zero = parameters(e.at(part.zero, offset));
     return group;
   }
 
-  // Column i of a chunk, dequantised: (code - zero) * scale or fma(code, scale, minimum).
+  // The code of column i of a chunk as f32, less `bias`. At v4 an int4 code is looked up: vpermps reads the low 4 bits.
+  Value codeOf(Value chunk, int64_t i, int64_t bias) {
+    bool int4 = f.type == Type_::int4;
+    Value shifted = e.lshr(chunk, int4 ? i % 4 * 8 + i / 4 * 4 : i * 8);
+    if (!int4 || !e.v4()) {
+      Value code = e.iand(shifted, e.integer(words, int4 ? 15 : 255));
+      return e.toFloat(bias ? e.isub(code, e.integer(words, bias)) : code);
+    }
+    SmallVector<int64_t> table;
+    for (int64_t code = 0; code < 16; ++code) table.push_back(code - bias);
+    return e.intrinsic("llvm.x86.avx512.permvar.sf.512", floats, {e.toFloat(e.intVector(e.i32, table)), shifted});
+  }
+
+  // Column i of a chunk, dequantised: (code - zero) * scale or fma(code, scale, minimum). Differences of codes are
+  // exact.
   Value dequantise(const Group &group, Value chunk, int64_t i) {
-    Value code = f.type == Type_::int4 ? e.iand(e.lshr(chunk, i % 4 * 8 + i / 4 * 4), e.integer(words, 15))
-                                       : e.iand(e.lshr(chunk, i * 8), e.integer(words, 255));
-    if (f.zero == Zero::minimum) return e.fma(e.toFloat(code), group.scale, group.zero);
-    Value zero = f.zero == Zero::zero_point ? group.zero : e.integer(words, int64_t(1) << (f.bits() - 1));
-    return e.mul(e.toFloat(e.isub(code, zero)), group.scale);
+    if (f.zero == Zero::minimum) return e.fma(codeOf(chunk, i, 0), group.scale, group.zero);
+    if (f.zero == Zero::zero_point) return e.mul(e.sub(codeOf(chunk, i, 0), group.zero), group.scale);
+    return e.mul(codeOf(chunk, i, int64_t(1) << (f.bits() - 1)), group.scale);
   }
 
   SmallVector<Value> chunk(ArrayRef<Group> groups, Value index, Value xOffset, int64_t count, ValueRange accumulators) {
@@ -106,7 +114,9 @@ struct FloatTile {
 
   SmallVector<Value> integerGroup(Value g, int64_t columns, ValueRange accumulators) {
     SmallVector<Group> groups;
-    for (const WeightPart &part : tile.parts) groups.push_back(openGroup(part, e.imul(g, groupBytes(f))));
+    Value offset = e.imul(g, groupBytes(f));
+    tile.prefetchAhead(e, offset, groupBytes(f));
+    for (const WeightPart &part : tile.parts) groups.push_back(openGroup(part, offset));
     Value xOffset = e.imul(g, 4 * int64_t(f.group));
     int64_t whole = columns / chunkColumns;
     SmallVector<Value> acc = e.loop(e.i64c(0), e.i64c(whole), 1, accumulators, [&](Value c, ValueRange inner) {

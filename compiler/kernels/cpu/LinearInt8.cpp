@@ -104,6 +104,7 @@ struct Int8Tile {
   // One group: every accumulator's next value.
   SmallVector<Value> group(Value g, ValueRange accumulators) {
     Value offset = e.imul(g, groupBytes(f)), byGroup = e.imul(g, 4);
+    tile.prefetchAhead(e, offset, groupBytes(f));
     SmallVector<Value> a, d, sum, next;
     for (Value x : tile.rows) {
       a.push_back(e.at(x, e.imul(g, f.group)));
@@ -112,8 +113,6 @@ struct Int8Tile {
     }
     for (const WeightPart &part : tile.parts) {
       Value data = e.at(part.data, offset), zero = part.zero ? e.at(part.zero, offset) : Value();
-      for (int64_t line = 0; tile.prefetch && line < groupBytes(f); line += 64)
-        e.prefetch(e.at(data, tile.prefetch + line));
       SmallVector<Value> sums;
       for (size_t t = 0; t < tokens; ++t) sums.push_back(start(zero, sum[t]));
       sums = dots(data, a, sums);

@@ -50,13 +50,13 @@ std::vector<Case> allCases() {
     for (auto [rows, cols, unit] : {std::tuple(172, 172, 1), {64, 64, 2}, {17, 5, 1}})
       cases.push_back({{.type = type}, uint64_t(rows), uint64_t(cols), false, unsigned(unit)});
   for (bool a8 : {false, true})
-    for (Type type : {Type::int4, Type::int8})
-      for (Zero zero : {Zero::symmetric, Zero::zero_point, Zero::minimum}) {
+    for (Zero zero : {Zero::symmetric, Zero::zero_point, Zero::minimum}) {
+      for (Type type : {Type::int4, Type::int8})
         cases.push_back({{.type = type, .zero = zero, .group = 32}, 172, 172, a8});
-        cases.push_back({{.type = type, .zero = zero, .scale = Scale::f32, .group = 64}, 96, 200, a8, 2});
-        cases.push_back({{.type = type, .zero = zero, .group = 128}, 192, 260, a8, 4});
-        cases.push_back({{.type = type, .zero = zero, .group = 16}, 33, 16, a8});
-      }
+      cases.push_back({{.type = Type::int4, .zero = zero, .scale = Scale::f32, .group = 64}, 96, 200, a8, 2});
+      cases.push_back({{.type = Type::int8, .zero = zero, .group = 128}, 192, 260, a8, 4});
+      cases.push_back({{.type = Type::int4, .zero = zero, .group = 16}, 33, 16, a8});
+    }
   return cases;
 }
 
@@ -151,7 +151,7 @@ TEST_P(LinearKernels, EqualTheReferenceBitForBit) {
   for (const Case &c : allCases()) linears.emplace_back(c).emit(code);
   ASSERT_TRUE(code.compile()) << code.error;
   for (Linear &linear : linears)
-    for (size_t tokens : {1, 2, 3, 4, 5, 8, 9, 40, 70}) {
+    for (size_t tokens : {1, 2, 4, 5, 8, 19, 40, 70}) {
       linear.makeRows(tokens, GetParam());
       for (size_t i = 0; i < linearVariants(linear.shape).size(); ++i) linear.check(code, i, tokens);
     }
