@@ -2,6 +2,7 @@
 // the units of that part, and an append writes the operand that is there.
 #include "compiler/kernels/cpu/Epilogue.h"
 #include "compiler/kernels/cpu/KvAppend.h"
+#include "compiler/kernels/cpu/KvLayout.h"
 #include "compiler/kernels/cpu/Pointwise.h"
 
 #include "llvm/ADT/TypeSwitch.h"
@@ -19,6 +20,9 @@ static int64_t unitOf(Operation *op) {
     return unitColumns(LaunchFrame::columns(rope.getInput()) / rope.getHeads());
   if (auto norm = dyn_cast<decoder::NormOp>(op))
     return unitColumns(LaunchFrame::columns(norm.getInput()) / norm.getGroups());
+  if (auto append = dyn_cast<decoder::AppendOp>(op))
+    if (auto layout = KvLayout::of(append, append.getCacheAttr()); succeeded(layout))
+      return std::lcm(unitColumns(layout->keyDim), unitColumns(layout->valueDim));
   return laneCount;
 }
 

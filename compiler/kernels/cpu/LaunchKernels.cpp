@@ -68,7 +68,7 @@ FailureOr<LaunchKernels> CpuKernels::generateRows(decoder::LaunchOp launch, cons
 }
 
 // Up to so many rows a second copy of the work costs less than a barrier of about a microsecond.
-static uint32_t privateRows(uint64_t cols) { return std::clamp<uint64_t>(8192 / cols, 1, 8); }
+static uint32_t privateRows(uint64_t cols) { return std::clamp<uint64_t>(4096 / cols, 1, 8); }
 
 FailureOr<LaunchKernels> CpuKernels::generateLinear(decoder::LaunchOp launch, const std::string &stem) {
   auto frame = LaunchFrame::build(launch);

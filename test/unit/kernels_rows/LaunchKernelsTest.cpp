@@ -251,23 +251,26 @@ public:
   }
   std::string launch() const {
     std::string tk = tensor(k), ta = tensor(2 * h.rotary), tq = tensor(q), tv = tensor(kv), tc = tensor(columns);
-    auto op = [&](const std::string &to, const std::string &from, const std::string &t, size_t heads) {
-      std::string text, in = from;
+    // What becomes of a part of q or k on its way: the text, and the last value's name.
+    auto turned = [&](const std::string &to, std::string value, const std::string &t, size_t heads) {
+      std::string text, count = std::to_string(heads);
       if (h.qkNorm) {
-        text = to + "n = decoder.norm rms " + from +
-               " {gain = @h, eps = 1.0e-6 : f32, groups = " + std::to_string(heads) + "} : (" + t + ") -> " + t + "\n";
-        in = to + "n";
+        text = to + "n = decoder.norm rms " + value + " {gain = @h, eps = 1.0e-6 : f32, groups = " + count + "} : (" +
+               t + ") -> " + t + "\n";
+        value = to + "n";
       }
-      return text + to + " = decoder.rope " + in + ", %b {heads = " + std::to_string(heads) + "} : (" + t + ", " + ta +
-             ") -> " + t + "\n";
+      if (!h.rotary) return std::pair(text, value);
+      text += to + " = decoder.rope " + value + ", %b {heads = " + count + "} : (" + t + ", " + ta + ") -> " + t + "\n";
+      return std::pair(text, to);
     };
+    auto [queryText, query] = turned("%q", "%p#0", tq, h.heads);
+    auto [keyText, key] = turned("%k", "%p#1", tv, h.kvHeads);
     return "%r = decoder.launch @attn_in (%a = %x : " + tk + ", %b = %an : " + ta + ") -> (" + tq +
            ") {\n%n = decoder.norm rms %a {gain = @g, eps = 1.0e-5 : f32} : (" + tk + ") -> " + tk +
            "\n%l = decoder.linear %n, @w : (" + tk + ") -> " + tc + "\n%p:3 = decoder.split %l [" + std::to_string(q) +
            ", " + std::to_string(kv) + ", " + std::to_string(kv) + "] {align = " + std::to_string(unit) + "} : (" + tc +
-           ") -> (" + tq + ", " + tv + ", " + tv + ")\n" + op("%q", "%p#0", tq, h.heads) +
-           op("%k", "%p#1", tv, h.kvHeads) + "decoder.append %k, %p#2 {cache = @g1, layer = 1} : " + tv + ", " + tv +
-           "\ndecoder.yield %q : " + tq + "\n}";
+           ") -> (" + tq + ", " + tv + ", " + tv + ")\n" + queryText + keyText + "decoder.append " + key +
+           ", %p#2 {cache = @g1, layer = 1} : " + tv + ", " + tv + "\ndecoder.yield " + query + " : " + tq + "\n}";
   }
   std::string symbols() const {
     std::string type = h.half ? "f16" : "f32", dims = std::to_string(h.dim);
@@ -297,7 +300,9 @@ TEST_P(AppendTest, RopeAndAppendIntoPages) {
                   {3, 1, 64, 32, false, true},
                   {4, 2, 16, 8, true, true},
                   {2, 1, 20, 5, false, false},
-                  {3, 3, 8, 4, true, false}}) {
+                  {3, 3, 8, 4, true, false},
+                  {2, 2, 64, 0, false, false},
+                  {2, 1, 24, 0, true, true}}) {
     SCOPED_TRACE(std::to_string(h.heads) + "/" + std::to_string(h.kvHeads) + " x " + std::to_string(h.dim));
     AttentionInput in(h, 48);
     in.packed = packedRecipe("w", in.columns, in.k, kF32);
@@ -361,6 +366,41 @@ TEST_P(AppendTest, RopeAndAppendIntoPages) {
         EXPECT_GE(pool.size() - std::count(pool.begin(), pool.end(), 0xCD), written / 2);
         EXPECT_LE(pool.size() - std::count(pool.begin(), pool.end(), 0xCD), written);
       }
+  }
+}
+
+// What no kernel can do is refused at the op, with the reason.
+TEST_P(LaunchKernelsTest, IllegalLaunchesAreRefused) {
+  std::string t = tensor(64), p = recipe("plain", {64, 64}), w = packedRecipe("w", 64, 64, kF32),
+              q = packedRecipe("q", 64, 64, kInt4);
+  std::string linear = "%l = decoder.linear %a, @w : (" + t + ") -> " + t + "\n",
+              end = "decoder.yield %l : " + t + "\n";
+  struct Case {
+    std::string attributes, body, message;
+  } cases[] = {
+      {"", "%l = decoder.linear %a, @plain : (" + t + ") -> " + t + "\n" + end, "wants its weight packed"},
+      {"", linear + "%y = decoder.gate silu %l {block = 32} : (" + t + ") -> " + tensor(32) + "\n" + end,
+       "blocks of 16"},
+      {"", linear + "%y = decoder.take_rows %l : (" + t + ") -> " + t + "\n" + end, "cannot follow a linear"},
+      {"", "%n = decoder.act silu %a : (" + t + ") -> " + t + "\n" + linear + end, "its prologue is one norm"},
+      {" attributes {num = #decoder.num<activations = int8, group = 64>}",
+       "%l = decoder.linear %a, @q : (" + t + ") -> " + t + "\n" + end, "int4.sym.g32"},
+      {"", linear + "decoder.append %l, %l {cache = @c, layer = 0} : " + t + ", " + t + "\n" + end, "f32 or f16"}};
+  for (auto &test : cases) {
+    SCOPED_TRACE(test.message);
+    auto launch = parse(
+        p + w + q + "decoder.cache_group @c {layers = 1, kv_heads = 4, key_dim = 16, value_dim = 16, type = i8}\n",
+        "%x : " + t,
+        "%r = decoder.launch @x (%a = %x : " + t + ") -> (" + t + ")" + test.attributes + " {\n" + test.body + "}");
+    ASSERT_TRUE(launch);
+    std::string message;
+    mlir::ScopedDiagnosticHandler handler(context.get(), [&](mlir::Diagnostic &diagnostic) {
+      message += diagnostic.str();
+      return mlir::success();
+    });
+    CpuKernels generator({{GetParam(), *code->module}});
+    EXPECT_TRUE(failed(generator.generate(launch)));
+    EXPECT_NE(message.find(test.message), std::string::npos) << message;
   }
 }
 
