@@ -5,7 +5,8 @@
 namespace ingot {
 using namespace tokenizer_layout;
 
-void Detokenizer::strip_start(std::string *bytes) {
+// Drops what the decoder wants dropped from the start of the text; it starts in pending_[from, ...).
+void Detokenizer::strip_start(size_t from) {
   uint32_t limit = 0;
   std::string_view content;
   for (const TextOp &op : tokenizer_.segment_.decoders)
@@ -13,18 +14,16 @@ void Detokenizer::strip_start(std::string *bytes) {
       limit = op.flags;
       content = tokenizer_.segment_.string(op.a);
     }
-  while (stripped_ < limit && !content.empty() && bytes->starts_with(content)) {
-    bytes->erase(0, content.size());
-    ++stripped_;
-  }
-  strip_ = bytes->empty() && stripped_ < limit;
+  for (; stripped_ < limit && !content.empty() && pending_.compare(from, content.size(), content) == 0; ++stripped_)
+    pending_.erase(from, content.size());
+  strip_ = pending_.size() == from && stripped_ < limit;
 }
 
 void Detokenizer::add(int32_t id, std::string *text) {
   if (options_.skip_special && tokenizer_.is_special(id)) return;
-  std::string bytes = tokenizer_.token_bytes(id);
-  if (strip_) strip_start(&bytes);
-  pending_ += bytes;
+  const size_t from = pending_.size();
+  tokenizer_.append_token_bytes(id, &pending_);
+  if (strip_) strip_start(from);
   size_t at = 0;
   while (at < pending_.size()) {
     auto rest = std::string_view(pending_).substr(at);

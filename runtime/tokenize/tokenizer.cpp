@@ -71,22 +71,25 @@ Status Tokenizer::encode(std::string_view text, const EncodeOptions &options, st
 
 namespace {
 
-void replace_all(std::string_view from, std::string_view to, std::string *text) {
+// In text[begin, ...).
+void replace_all(std::string_view from, std::string_view to, size_t begin, std::string *text) {
   if (from.empty()) return;
-  for (size_t at = text->find(from); at != std::string::npos; at = text->find(from, at + to.size()))
+  for (size_t at = text->find(from, begin); at != std::string::npos; at = text->find(from, at + to.size()))
     text->replace(at, from.size(), to);
 }
 
 } // namespace
 
-std::string Tokenizer::token_bytes(int32_t id) const {
-  if (id < 0 || uint32_t(id) >= segment_.header->vocab_size) return {};
-  if (!fallback_byte_of_.empty() && fallback_byte_of_[size_t(id)] >= 0)
-    return std::string(1, char(fallback_byte_of_[size_t(id)]));
-  std::string bytes(segment_.token(uint32_t(id)));
+void Tokenizer::append_token_bytes(int32_t id, std::string *bytes) const {
+  if (id < 0 || uint32_t(id) >= segment_.header->vocab_size) return;
+  if (!fallback_byte_of_.empty() && fallback_byte_of_[size_t(id)] >= 0) {
+    bytes->push_back(char(fallback_byte_of_[size_t(id)]));
+    return;
+  }
+  const size_t begin = bytes->size();
+  bytes->append(segment_.token(uint32_t(id)));
   for (const TextOp &op : segment_.decoders)
-    if (op.kind == OpKind::decode_replace) replace_all(segment_.string(op.a), segment_.string(op.b), &bytes);
-  return bytes;
+    if (op.kind == OpKind::decode_replace) replace_all(segment_.string(op.a), segment_.string(op.b), begin, bytes);
 }
 
 bool Tokenizer::is_special(int32_t id) const { return id >= 0 && size_t(id) < special_.size() && special_[size_t(id)]; }

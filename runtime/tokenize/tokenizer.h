@@ -40,8 +40,13 @@ public:
   Status encode(std::string_view text, const EncodeOptions &options, std::vector<int32_t> *ids) const;
 
   // The bytes that the id stands for by itself: maybe a broken piece of UTF-8, with decoder replacements applied.
-  // Empty for an id out of range.
-  std::string token_bytes(int32_t id) const;
+  // None for an id out of range.
+  void append_token_bytes(int32_t id, std::string *bytes) const;
+  std::string token_bytes(int32_t id) const {
+    std::string bytes;
+    append_token_bytes(id, &bytes);
+    return bytes;
+  }
   // True for control tokens such as end-of-sequence; they are not part of the text.
   bool is_special(int32_t id) const;
   // The id whose token is exactly this text (special and other added tokens first), or -1. O(vocab): not for hot paths.
@@ -64,7 +69,8 @@ struct DetokenizeOptions {
 };
 
 // Streams text out of ids. What it emits is always valid UTF-8 and never splits a scalar: at most 3 bytes wait for
-// their rest. Bytes that cannot become UTF-8 turn into U+FFFD, one for each maximal broken run.
+// their rest. Bytes that cannot become UTF-8 turn into U+FFFD, one for each maximal broken run. Once it has seen its
+// longest token it allocates nothing but the caller's text.
 class Detokenizer {
 public:
   Detokenizer(const Tokenizer &tokenizer, const DetokenizeOptions &options)
@@ -75,12 +81,12 @@ public:
   void flush(std::string *text);
 
 private:
-  void strip_start(std::string *bytes);
+  void strip_start(size_t from);
   const Tokenizer &tokenizer_;
   DetokenizeOptions options_;
   bool strip_;
   uint32_t stripped_ = 0;
-  std::string pending_;
+  std::string pending_; // bytes that are no whole scalar yet
 };
 
 } // namespace ingot

@@ -2,6 +2,17 @@
 
 #include "runtime/tokenize/utf8.h"
 
+#include <new>
+
+// Counts every allocation of this binary.
+static size_t allocations = 0;
+void *operator new(size_t size) {
+  ++allocations;
+  return malloc(size);
+}
+void operator delete(void *memory) noexcept { free(memory); }
+void operator delete(void *memory, size_t) noexcept { free(memory); }
+
 namespace ingot::test {
 namespace {
 
@@ -51,6 +62,17 @@ TEST_F(Detokenize, DropsOneLeadingSpaceOnlyAtTheStart) {
 TEST_F(Detokenize, SpecialTokensAreSilentUnlessAskedFor) {
   EXPECT_EQ(loaded.decode({1, byte('x'), 2}), "x");
   EXPECT_EQ(loaded.decode({1, byte('x'), 2}, {.skip_special = false}), "<s>x</s>");
+}
+
+TEST_F(Detokenize, AllocatesNothingOnceItHasSeenItsLongestToken) {
+  std::string text;
+  text.reserve(1 << 20);
+  Detokenizer stream(loaded.tokenizer, {});
+  for (int32_t id = 0; id < 512; ++id) stream.add(id, &text);
+  const size_t before = allocations;
+  for (int round = 0; round < 10; ++round)
+    for (int32_t id = 0; id < 512; ++id) stream.add(id, &text);
+  EXPECT_EQ(allocations, before);
 }
 
 } // namespace
