@@ -30,8 +30,7 @@ private:
   void readInitializers(GraphScope &scope);
   func::FuncOp makeFunction();
   void readInputs(GraphScope &scope, func::FuncOp function);
-  llvm::StringSet<> neededNames() const;
-  void importNodes(GraphScope &scope);
+  std::vector<const onnx::NodeProto *> neededNodes() const;
   void importNode(GraphScope &scope, const onnx::NodeProto &node);
   void makeResults(GraphScope &scope, func::FuncOp function);
   bool isBound(const std::string &input) const { return options.bindings.count(input); }
@@ -123,24 +122,36 @@ void ModelImporter::readInputs(GraphScope &scope, func::FuncOp function) {
   }
 }
 
-// Names that the graph's results depend on: nodes that make no such name are left out.
-llvm::StringSet<> ModelImporter::neededNames() const {
-  llvm::StringSet<> needed;
-  for (const auto &output : proto.graph().output()) needed.insert(output.name());
+// The nodes that the graph's results depend on, each after those that make its operands (ONNX wants that order, tools
+// do not always keep it). A node on a cycle comes before one of its makers, whose result it then reports as missing.
+std::vector<const onnx::NodeProto *> ModelImporter::neededNodes() const {
   const auto &nodes = proto.graph().node();
-  for (int i = nodes.size(); i-- > 0;) {
-    bool used = llvm::any_of(nodes[i].output(), [&](const std::string &name) { return needed.contains(name); });
-    if (!used) continue;
-    for (const std::string &name : nodes[i].input()) needed.insert(name);
+  llvm::StringMap<int> makers;
+  for (int i = 0; i < nodes.size(); ++i)
+    for (const std::string &name : nodes[i].output())
+      if (!name.empty()) makers.try_emplace(name, i);
+  std::vector<const onnx::NodeProto *> order;
+  std::vector<char> entered(nodes.size(), false);
+  std::vector<std::pair<int, int>> path; // node, next operand to follow
+  auto enter = [&](const std::string &name) {
+    auto maker = makers.find(name);
+    if (maker == makers.end() || entered[maker->second]) return;
+    entered[maker->second] = true;
+    path.push_back({maker->second, 0});
+  };
+  for (const auto &output : proto.graph().output()) {
+    enter(output.name());
+    while (!path.empty()) {
+      const onnx::NodeProto &node = nodes[path.back().first];
+      if (path.back().second < node.input_size()) {
+        enter(node.input(path.back().second++));
+      } else {
+        order.push_back(&node);
+        path.pop_back();
+      }
+    }
   }
-  return needed;
-}
-
-void ModelImporter::importNodes(GraphScope &scope) {
-  llvm::StringSet<> needed = neededNames();
-  for (const auto &node : proto.graph().node())
-    if (llvm::any_of(node.output(), [&](const std::string &name) { return !name.empty() && needed.contains(name); }))
-      importNode(scope, node);
+  return order;
 }
 
 void ModelImporter::importNode(GraphScope &scope, const onnx::NodeProto &node) {
@@ -194,7 +205,7 @@ void ModelImporter::run() {
   readInitializers(scope);
   readInputs(scope, function);
   if (!model.sink.empty()) return;
-  importNodes(scope);
+  for (const onnx::NodeProto *node : neededNodes()) importNode(scope, *node);
   makeResults(scope, function);
   if (model.sink.empty()) eraseDead(function);
 }

@@ -23,6 +23,7 @@ static void refuseExtensions(NodeImporter &n) {
   for (size_t i = 0; i < std::size(operands); ++i) n.refuse(10 + i, operands[i]);
   n.expect("smooth_softmax", 0);
   n.expect("qk_output", 0);
+  n.expect("sliding_window_cache", 0);
   n.expect("kv_cache_bit_width", 0);
   n.require(n.text("k_quant_type", "NONE") == "NONE", "a quantised key cache is not supported");
   n.require(n.text("v_quant_type", "NONE") == "NONE", "a quantised value cache is not supported");
@@ -98,7 +99,6 @@ static void importGroupQueryAttention(NodeImporter &n) {
   if (n.failed()) return;
   auto qkv = splitQkv(n, q, heads, packed);
   applyRotary(n, qkv, heads, lengths);
-  // ONNX Runtime's window counts the keys before the query; ours counts the query's own as well.
   int64_t window = n.integer("local_window_size", -1);
   float scale = n.real("scale", 0.0f), softcap = n.real("softcap", 0.0f);
   if (n.failed()) return;
@@ -106,10 +106,10 @@ static void importGroupQueryAttention(NodeImporter &n) {
             "its keys and values must be [B, S, kv_num_heads * head_size]");
   n.require(bool(pastK) == bool(pastV) && isPast(n, pastK, heads) && isPast(n, pastV, heads),
             "its past must be [B, kv_num_heads, P, head_size]");
-  n.require(window >= -1 && window < INT32_MAX, "local_window_size must be -1 or a count");
+  n.require(window == -1 || (window > 0 && window < INT32_MAX), "local_window_size must be -1 or positive");
   if (n.failed()) return;
   if (scale == 0) scale = 1.0f / std::sqrt(float(heads.size));
-  auto mask = decoder::MaskAttr::get(&n.context(), window < 0 ? 0 : window + 1);
+  auto mask = decoder::MaskAttr::get(&n.context(), std::max<int64_t>(window, 0));
   Type keyType = n.wants(1) ? presentType(n, pastK, qkv[1], heads) : Type();
   Type valueType = n.wants(2) ? presentType(n, pastV, qkv[2], heads) : Type();
   auto op = n.createTyped<decoder::AttentionOp>(qkv[0].getType(), keyType, valueType, qkv[0], qkv[1], qkv[2], pastK,

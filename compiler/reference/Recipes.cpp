@@ -37,7 +37,7 @@ static bool dequant(Evaluator &e, weights::DequantOp op, const Array &q, const A
          blocks = (k + size_t(block) - 1) / size_t(block);
   bool packed = q.rank() == 3, isSigned = !packed && q.element.isSignlessInteger();
   size_t blob = size_t(block * bits / 8), zeroBytes = (blocks * size_t(bits) + 7) / 8;
-  bool packedZeros = z && !z->isReal() && z->size() == n * zeroBytes && zeroBytes != blocks;
+  bool packedZeros = z && !z->isReal() && z->element.isUnsignedInteger(8) && z->size() == n * zeroBytes;
   if (q.size() != (packed ? n * blocks * blob : n * k) || s.size() != n * blocks || (bits != 4 && bits != 8) ||
       (z && !packedZeros && z->size() != n * blocks))
     return e.fail("a quantised weight's parts do not fit together");

@@ -1,28 +1,14 @@
 // mlir-opt with Ingot's dialects and passes: every pass by its flag, for lit tests.
 #include "dialects/decoder/Decoder.h"
 #include "dialects/graph/Graph.h"
-#include "dialects/weights/Weights.h"
-#ifdef INGOT_HAS_PLAN_DIALECT
 #include "dialects/plan/Plan.h"
-#endif
-#ifdef INGOT_HAS_INFER
-#include "passes/infer/Passes.h"
-#endif
-#ifdef INGOT_HAS_FUSE
+#include "dialects/weights/Weights.h"
 #include "passes/fuse/Passes.h"
-#endif
-#ifdef INGOT_HAS_QUANTIZE
-#include "passes/quantize/Passes.h"
-#endif
-#ifdef INGOT_HAS_SPECIALIZE
-#include "passes/specialize/Passes.h"
-#endif
-#ifdef INGOT_HAS_LOWER
+#include "passes/infer/Passes.h"
 #include "passes/lower/Passes.h"
-#endif
-#ifdef INGOT_HAS_PLAN
 #include "passes/plan/Passes.h"
-#endif
+#include "passes/quantize/Passes.h"
+#include "passes/specialize/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -32,37 +18,19 @@
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "mlir/Transforms/Passes.h"
 
-static void registerPhases() {
-#ifdef INGOT_HAS_INFER
-  ingot::registerInferPasses();
-#endif
-#ifdef INGOT_HAS_FUSE
-  ingot::registerFusePasses();
-#endif
-#ifdef INGOT_HAS_QUANTIZE
-  ingot::registerQuantizePasses();
-#endif
-#ifdef INGOT_HAS_SPECIALIZE
-  ingot::registerSpecializePasses();
-#endif
-#ifdef INGOT_HAS_LOWER
-  ingot::registerLowerPasses();
-#endif
-#ifdef INGOT_HAS_PLAN
-  ingot::registerPlanPasses();
-#endif
-}
-
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   registry.insert<mlir::arith::ArithDialect, mlir::func::FuncDialect, mlir::LLVM::LLVMDialect, mlir::scf::SCFDialect,
                   mlir::vector::VectorDialect>();
-  registry.insert<ingot::graph::GraphDialect, ingot::decoder::DecoderDialect, ingot::weights::WeightsDialect>();
-#ifdef INGOT_HAS_PLAN_DIALECT
-  registry.insert<ingot::plan::PlanDialect>();
-#endif
+  registry.insert<ingot::graph::GraphDialect, ingot::decoder::DecoderDialect, ingot::weights::WeightsDialect,
+                  ingot::plan_ir::PlanDialect>();
   mlir::registerCanonicalizerPass();
   mlir::registerCSEPass();
-  registerPhases();
+  ingot::registerInferPasses();
+  ingot::registerFusePasses();
+  ingot::registerQuantizePasses();
+  ingot::registerSpecializePasses();
+  ingot::registerLowerPasses();
+  ingot::registerPlanPasses();
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "Ingot's passes\n", registry));
 }
