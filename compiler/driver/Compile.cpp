@@ -8,6 +8,7 @@
 #include "compiler/kernels/cpu/LaunchKernels.h"
 #include "compiler/weights/recipe.h"
 #include "dialects/decoder/Decoder.h"
+#include "dialects/graph/Graph.h"
 #include "dialects/graph/NodeLocation.h"
 #include "dialects/plan/Plan.h"
 #include "passes/fuse/Passes.h"
@@ -31,6 +32,8 @@ public:
         handler(&context, [this](mlir::Diagnostic &diagnostic) { return collect(diagnostic); }) {}
 
   CompileResult run() {
+    context.loadAllAvailableDialects();
+    context.printOpOnDiagnostic(false); // people see messages, not IR
     result.ok = succeeded(compile());
     result.report.end();
     return std::move(result);
@@ -48,10 +51,9 @@ private:
   LogicalResult collect(mlir::Diagnostic &diagnostic) {
     std::string text = diagnostic.str();
     for (mlir::Diagnostic &note : diagnostic.getNotes()) text += "; " + note.str();
-    if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
-      result.errors.push_back({graph::nodeName(diagnostic.getLocation()), graph::nodeOpType(diagnostic.getLocation()), "", text});
+    graph::Node node = graph::nodeOf(diagnostic.getLocation());
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Error) result.errors.push_back({node.name, node.opType, "", text});
     else if (diagnostic.getSeverity() == DiagnosticSeverity::Warning) result.warnings.push_back(text);
-    else result.notes.push_back(text);
     return success();
   }
 
@@ -70,7 +72,7 @@ private:
     phase("import", 0);
     if (failed(import())) return failure();
     phase("infer", 0.02);
-    if (failed(runPasses("infer", [&](OpPassManager &manager) { buildInferPipeline(manager, InferOptions{options.maxContext}); })))
+    if (failed(runPasses("infer", [&](OpPassManager &manager) { buildInferPipeline(manager, InferOptions{options.maxContext, model.onnx}); })))
       return failure();
     if (options.check) return success();
     phase("fuse", 0.03);
@@ -82,8 +84,12 @@ private:
     if (failed(runPasses("specialize", [&](OpPassManager &manager) { buildSpecializePipeline(manager, options.maxContext); })))
       return failure();
     phase("lower", 0.09);
-    for (cpu::CpuLevel level : options.cpuLevels) levelModules.push_back(ModuleOp::create(module->getLoc()));
-    cpu::CpuKernels generator(*module, options.cpuLevels, moduleList());
+    SmallVector<cpu::CpuKernels::LevelModule> levels;
+    for (cpu::CpuLevel level : options.cpuLevels) {
+      levelModules.push_back(ModuleOp::create(module->getLoc()));
+      levels.push_back({level, *levelModules.back()});
+    }
+    cpu::CpuKernels generator(levels);
     if (failed(runPasses("lower", [&](OpPassManager &manager) { buildLowerPipeline(manager, generator); })) ||
         failed(runPasses("plan", [&](OpPassManager &manager) { buildPlanPipeline(manager, generator); })))
       return failure();
@@ -160,12 +166,6 @@ private:
     return *sourceFiles;
   }
 
-  SmallVector<ModuleOp> moduleList() {
-    SmallVector<ModuleOp> list;
-    for (auto &levelModule : levelModules) list.push_back(*levelModule);
-    return list;
-  }
-
   LogicalResult generateCode() {
     cpu::CodegenOptions codegen;
     codegen.jobs = options.jobs;
@@ -178,13 +178,17 @@ private:
     return success();
   }
 
-  /// For people: the format that most weight bytes have, and the activations that meet them.
-  void describeFormats() {
+  /// For people: the format that most weight bytes have, and the steps with their floors.
+  void describePlan() {
     std::map<std::string, int64_t> bytes;
     for (auto weight : module->getOps<plan_ir::WeightOp>()) bytes[weight.getLayout().str()] += weight.getSize();
     int64_t most = -1;
     for (auto &[layout, size] : bytes)
       if (size > most) std::tie(most, facts.weightFormat) = std::pair(size, layout);
+    module->walk([&](plan_ir::StepOp step) {
+      StringRef entry = plan_ir::stringifySpace(step->getParentOfType<plan_ir::EntryOp>().getSpace());
+      result.steps.push_back({entry.str(), step.getName().str(), step.getWeightBytes(), step.getOpsPerRow()});
+    });
   }
 
   LogicalResult write(cpu::CpuKernels &generator) {
@@ -194,21 +198,25 @@ private:
     facts.pageTokens = generator.pageTokens();
     facts.queryTileRows = generator.queryTileRows();
     for (auto group : module->getOps<decoder::CacheGroupOp>()) facts.pageBytes.push_back(generator.pageBytes(group));
-    describeFormats();
+    describePlan();
     auto plan = translatePlan(*module, code, facts);
     if (!plan) return failure();
-
-    std::vector<Recipe> recipes;
+    ArtifactContents contents{std::move(*plan), {}, {}, std::move(tokenizer.tokenizer), std::move(tokenizer.chat)};
+    for (CompiledCode &compiled : code) contents.code.push_back({uint32_t(compiled.level), std::move(compiled.blob.bytes)});
     for (auto weight : module->getOps<plan_ir::WeightOp>()) {
       auto op = cast<weights::RecipeOp>(SymbolTable::lookupSymbolIn(*module, weight.getRecipeAttr()));
       auto recipe = Recipe::build(op, sources());
       if (!recipe) return error(recipe.takeError());
-      recipes.push_back(std::move(*recipe));
+      contents.weights.push_back(std::move(*recipe));
     }
-    return writeFile(*plan, recipes);
+    auto sizes = writeArtifact(contents, options.output, options.jobs, [&](uint64_t done, uint64_t total) {
+      if (options.progress) options.progress("write", 0.5 + 0.5 * done / total);
+    });
+    if (!sizes) return error(sizes.takeError());
+    result.artifactBytes = sizes->file;
+    result.weightBytes = sizes->weights;
+    return success();
   }
-
-  LogicalResult writeFile(plan::PlanT &plan, std::vector<Recipe> &recipes);
 
   const CompileOptions &options;
   CompileResult result;

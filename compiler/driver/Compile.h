@@ -15,7 +15,7 @@ struct StepReport {
 struct CompileResult {
   bool ok = false;
   std::vector<Diagnostic> errors; // every gap of the model, not only the first
-  std::vector<std::string> warnings, notes;
+  std::vector<std::string> warnings;
   PhaseReport report;
   std::vector<StepReport> steps;
   uint64_t artifactBytes = 0, weightBytes = 0;

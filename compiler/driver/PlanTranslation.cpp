@@ -57,10 +57,8 @@ private:
   }
 
   void translateCode() {
-    plan->weights_segment = 0;
     for (auto [i, compiled] : llvm::enumerate(code)) {
       auto out = std::make_unique<plan::CodeT>();
-      out->segment = 1 + i;
       out->level = uint32_t(compiled.level);
       plan->code.push_back(std::move(out));
     }
@@ -105,7 +103,7 @@ private:
       out->kv_heads = group.getKvHeads();
       out->key_dim = group.getKeyDim();
       out->value_dim = group.getValueDim();
-      out->type = group.getType().isF16() ? plan::DType_f16 : plan::DType_f32;
+      out->type = group.getType().isF16() ? plan::DType::f16 : plan::DType::f32;
       out->window = group.getWindow();
       out->page_tokens = facts.pageTokens;
       out->page_bytes = facts.pageBytes[i];

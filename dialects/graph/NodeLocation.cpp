@@ -11,20 +11,26 @@ Location ingot::graph::nodeLocation(MLIRContext &context, StringRef node, String
   return FusedLoc::get(&context, {name}, StringAttr::get(&context, opType));
 }
 
-static std::string describeFused(FusedLoc fused) {
+using ingot::graph::Node;
+
+static Node nodeOfFused(FusedLoc fused) {
   auto opType = dyn_cast_or_null<StringAttr>(fused.getMetadata());
   if (opType && fused.getLocations().size() == 1)
-    if (auto name = dyn_cast<NameLoc>(fused.getLocations()[0]))
-      return ("node '" + name.getName().getValue() + "' (" + opType.getValue() + ")").str();
+    if (auto name = dyn_cast<NameLoc>(fused.getLocations()[0])) return {name.getName().str(), opType.str()};
   for (Location part : fused.getLocations())
-    if (std::string text = ingot::graph::describeNode(part); !text.empty()) return text;
-  return "";
+    if (Node node = ingot::graph::nodeOf(part); !node.opType.empty()) return node;
+  return {};
+}
+
+Node ingot::graph::nodeOf(Location location) {
+  return llvm::TypeSwitch<LocationAttr, Node>(location)
+      .Case([](FusedLoc fused) { return nodeOfFused(fused); })
+      .Case([](NameLoc name) { return nodeOf(name.getChildLoc()); })
+      .Case([](CallSiteLoc call) { return nodeOf(call.getCallee()); })
+      .Default([](LocationAttr) { return Node(); });
 }
 
 std::string ingot::graph::describeNode(Location location) {
-  return llvm::TypeSwitch<LocationAttr, std::string>(location)
-      .Case([](FusedLoc fused) { return describeFused(fused); })
-      .Case([](NameLoc name) { return describeNode(name.getChildLoc()); })
-      .Case([](CallSiteLoc call) { return describeNode(call.getCallee()); })
-      .Default([](LocationAttr) { return std::string(); });
+  Node node = nodeOf(location);
+  return node.opType.empty() ? "" : "node '" + node.name + "' (" + node.opType + ")";
 }

@@ -9,7 +9,14 @@ namespace ingot::graph {
 /// NameLoc(node) fused with the operator's name as metadata.
 mlir::Location nodeLocation(mlir::MLIRContext &context, llvm::StringRef node, llvm::StringRef opType);
 
-/// "node 'x' (MatMul)" of a location made by nodeLocation, found also inside fused and call-site locations; "" if none.
+struct Node {
+  std::string name, opType;
+};
+
+/// The node of a location made by nodeLocation, found also inside fused and call-site locations; empty if none.
+Node nodeOf(mlir::Location location);
+
+/// The same as text: "node 'x' (MatMul)", or "" if none.
 std::string describeNode(mlir::Location location);
 
 } // namespace ingot::graph

@@ -1,6 +1,6 @@
 // Puts every op of a function into a launch (dialects/decoder/README.md, launch rules 1-5).
 //
-// For each root in order: its prologue is cloned in (norms are cheap: each consumer's prepare repeats them, once a row);
+// What depends on tokens and positions only comes first. Then, for each root in order: its prologue is cloned in (norms are cheap: each consumer's prepare repeats them, once a row);
 // its epilogue is every following op that only needs region values and values made before the root. What is left are row
 // programs: neighbours that depend on each other or on nothing made between them share a launch.
 #include "dialects/decoder/Decoder.h"
@@ -124,6 +124,17 @@ static LaunchOp outline(const OpSet &ops, ArrayRef<Operation *> clones, Operatio
   return launch;
 }
 
+/// What needs the tokens and positions only (embed, angles) goes in front, where every launch can read it.
+static void hoistInputs(Block &block) {
+  Operation *front = &block.front();
+  for (Operation &op : llvm::make_early_inc_range(block)) {
+    bool early = isRowProgram(&op) && llvm::all_of(op.getOperands(), llvm::IsaPred<BlockArgument>);
+    if (!early) continue;
+    if (&op == front) front = op.getNextNode();
+    else op.moveBefore(front);
+  }
+}
+
 static void outlineRoots(Block &block) {
   SmallVector<Operation *> roots;
   for (Operation &op : block)
@@ -152,6 +163,7 @@ struct OutlineLaunches : ingot::impl::OutlineLaunchesBase<OutlineLaunches> {
   void runOnOperation() override {
     if (getOperation().isDeclaration()) return;
     Block &block = getOperation().getBody().front();
+    hoistInputs(block);
     outlineRoots(block);
     outlineRowPrograms(block);
   }

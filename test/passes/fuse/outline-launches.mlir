@@ -48,3 +48,18 @@ func.func @rows(%x: tensor<?x32xf32>) -> tensor<?x32xf32> {
   %s = decoder.scale %n {factor = 2.0 : f32} : (tensor<?x32xf32>) -> tensor<?x32xf32>
   return %s : tensor<?x32xf32>
 }
+
+// Angles that the graph makes late come first, so that rope can be an epilogue.
+// CHECK-LABEL: func.func @late_angles
+// CHECK: decoder.launch @rows
+// CHECK-NEXT: decoder.angles
+// CHECK: decoder.launch @linear
+// CHECK-NEXT: decoder.linear
+// CHECK-NEXT: decoder.rope
+// CHECK-NOT: decoder.launch
+func.func @late_angles(%pos: tensor<?xi32>, %x: tensor<?x32xf32>) -> tensor<?x32xf32> {
+  %l = decoder.linear %x, @w : (tensor<?x32xf32>) -> tensor<?x32xf32>
+  %a = decoder.angles %pos {freq = array<f32: 1.0, 0.5>} : (tensor<?xi32>) -> tensor<?x4xf32>
+  %r = decoder.rope %l, %a {heads = 2} : (tensor<?x32xf32>, tensor<?x4xf32>) -> tensor<?x32xf32>
+  return %r : tensor<?x32xf32>
+}
