@@ -23,6 +23,11 @@ Value Band::page(Value position) const {
   return e.at(pool, e.iadd(e.imul(index, shape.kv.pageBytes()), head));
 }
 
+Value Band::pageAhead(Value position) const {
+  if (rows > 1) return {};
+  return page(e.umin(e.iadd(position, kPrefetchTokens), this->position.back()));
+}
+
 Value Band::loadCached(Value address, int64_t count) const {
   Value v = e.load(e.vec(element(), count), address);
   return shape.kv.elementBytes == 2 ? e.extendHalf(v) : v;

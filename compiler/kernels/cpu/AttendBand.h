@@ -5,6 +5,7 @@
 namespace ingot::cpu {
 
 inline constexpr int64_t kTileTokens = 128;
+inline constexpr int64_t kPrefetchTokens = 64; // a multiple of kPageTokens
 
 /// Rows of a band at most: about twelve query vectors share a pass over K and V.
 inline int64_t bandRows(const AttendShape &shape) {
@@ -57,6 +58,9 @@ struct Band {
   Range visible(int64_t row, Value origin) const;
   /// The kv head's part of the page that holds `position`.
   Value page(Value position) const;
+  /// A band of one row reads from memory rather than from L2: where the data of kPrefetchTokens further on lie, else
+  /// null.
+  Value pageAhead(Value position) const;
   /// `count` cached values at `address` as f32.
   Value loadCached(Value address, int64_t count) const;
 };

@@ -24,13 +24,15 @@ Value scoreAddress(const Band &band, int64_t query, Value block) {
   return e.at(band.slot(band.scratch.scores() + query * kTileTokens * 4), offset);
 }
 
-// q.k of queries [first, first + count) with the 16 keys at `keys`: one chain over d each, keys in the lanes.
-SmallVector<Value> dotKeys(const Band &band, int64_t first, int64_t count, Value keys) {
+// q.k of queries [first, first + count) with the 16 keys at `keys`: one chain over d each, keys in the lanes. `ahead`:
+// the keys to prefetch meanwhile, or null.
+SmallVector<Value> dotKeys(const Band &band, int64_t first, int64_t count, Value keys, Value ahead) {
   Emitter &e = band.e;
   SmallVector<Value> zero(count, e.lanes(0.0));
   int64_t keyDim = band.shape.kv.keyDim;
   return e.loop(e.i64c(0), e.i64c(keyDim), 1, zero, [&](Value d, ValueRange acc) {
     Value key = band.loadCached(e.at(keys, e.imul(d, band.shape.kv.keyDimBytes())), laneCount);
+    if (ahead) e.prefetch(e.at(ahead, e.imul(d, band.shape.kv.keyDimBytes())));
     SmallVector<Value> next;
     for (int64_t i = 0; i < count; ++i) {
       int64_t query = first + i;
@@ -54,7 +56,9 @@ void emitScores(Band &band, Value origin) {
   e.loop(blocks.begin, blocks.end, 1, [&](Value block) {
     Value firstKey = e.imul(block, laneCount);
     Value inPage = e.urem(block, kPageTokens / laneCount);
-    Value keys = e.at(band.page(firstKey), e.imul(inPage, band.shape.kv.keyBlockBytes()));
+    Value offset = e.imul(inPage, band.shape.kv.keyBlockBytes());
+    Value keys = e.at(band.page(firstKey), offset), ahead = band.pageAhead(firstKey);
+    if (ahead) ahead = e.at(ahead, offset);
     Value j = e.iadd(e.broadcast(e.trunc(e.i32, firstKey)), laneIndex);
     SmallVector<Value> seen; // by row
     for (int64_t row = 0; row < band.rows; ++row) {
@@ -65,7 +69,7 @@ void emitScores(Band &band, Value origin) {
       seen.push_back(mask);
     }
     for (int64_t first = 0; first < band.queries(); first += together) {
-      auto dots = dotKeys(band, first, std::min(together, band.queries() - first), keys);
+      auto dots = dotKeys(band, first, std::min(together, band.queries() - first), keys, first ? Value() : ahead);
       for (auto [i, dot] : llvm::enumerate(dots)) {
         Value score = e.mul(dot, e.lanes(band.shape.scale));
         LaneMath a(e);
@@ -149,10 +153,13 @@ struct ValueBlock {
     return e.loop(e.udiv(from, kPageTokens), pages, 1, accumulators, [&](Value page, ValueRange outer) {
       Value begin = e.imul(page, kPageTokens);
       int64_t offset = band.shape.kv.valuesOffset() + column * band.shape.kv.elementBytes;
-      Value values = e.at(band.page(begin), offset);
+      Value values = e.at(band.page(begin), offset), ahead = band.pageAhead(begin);
       Value low = e.b.create<arith::MaxUIOp>(from, begin), high = e.umin(to, e.iadd(begin, kPageTokens));
       return e.loop(low, high, 1, outer, [&](Value j, ValueRange acc) {
-        return step(j, e.at(values, e.imul(e.isub(j, begin), band.shape.kv.valueRowBytes())), masked, acc);
+        Value row = e.imul(e.isub(j, begin), band.shape.kv.valueRowBytes());
+        for (int64_t line = 0; ahead && line < vectors * width * int64_t(band.shape.kv.elementBytes); line += 64)
+          e.prefetch(e.at(e.at(ahead, row), offset + line));
+        return step(j, e.at(values, row), masked, acc);
       });
     });
   }
