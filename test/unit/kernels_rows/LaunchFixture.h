@@ -13,6 +13,8 @@
 
 namespace ingot::cpu {
 
+inline std::string tensor(size_t cols) { return "tensor<?x" + std::to_string(cols) + "xf32>"; }
+
 /// Rows with the stride of a buffer; everything past the columns, and 64 rows of room, is NaN.
 struct Rows {
   size_t count, cols, stride;

@@ -1,138 +1,13 @@
-// Whole launches with a linear root, through the door of the room: prologue, quantisation, root and epilogue against
-// the scalar numerics, bit for bit, for every variant, level and number of rows from 1 to 9.
-#include "compiler/kernels/cpu/LaunchKernels.h"
-#include "compiler/kernels/cpu/KvLayout.h"
-#include "compiler/reference/numerics.h"
-#include "test/unit/kernels_rows/LaunchFixture.h"
+// Whole launches with a linear root: prologue, quantisation, root and epilogue against the scalar numerics, bit for
+// bit, for every variant, level and number of rows from 1 to 9. What no kernel can do is refused.
+#include "test/unit/kernels_rows/LinearLaunchFixture.h"
 
 using namespace ingot;
 using namespace ingot::cpu;
 
 namespace {
 
-std::string tensor(size_t cols) { return "tensor<?x" + std::to_string(cols) + "xf32>"; }
-constexpr size_t kRows = 9;
-using Matrix = std::vector<float>; // row-major
-
-// A random weight of 16-row blocks and its meaning.
-struct Weight {
-  WeightFormat format;
-  size_t rows, cols;
-  std::vector<uint8_t> bytes;
-  numerics::Grid grid; // integers
-  Matrix values;       // floats
-
-  Weight(WeightFormat f, size_t rows, size_t cols, unsigned seed) : format(f), rows(rows), cols(cols) {
-    bytes.resize(*packedBytes(f, rows, cols) + 64);
-    f.isInteger() ? packGrid(seed) : packFloats(seed);
-  }
-
-  uint8_t *data() { return reinterpret_cast<uint8_t *>((uint64_t(bytes.data()) + 63) / 64 * 64); }
-
-  void packFloats(unsigned seed) {
-    values = randomVector(rows * cols, seed);
-    std::vector<_Float16> halves(values.begin(), values.end());
-    bool half = format.type == WeightFormat::Type::f16;
-    if (half) values.assign(halves.begin(), halves.end());
-    const uint8_t *source =
-        half ? reinterpret_cast<uint8_t *>(halves.data()) : reinterpret_cast<uint8_t *>(values.data());
-    for (size_t block = 0; block * 16 < rows; ++block)
-      packFloatBlock(format, std::min<size_t>(16, rows - block * 16), cols,
-                     source + block * 16 * cols * format.bits() / 8, data() + block * blockBytes(format, cols));
-  }
-
-  void packGrid(unsigned seed) {
-    std::mt19937 random(seed);
-    size_t groups = groupCount(format, cols), codes = 1u << format.bits();
-    grid = {rows, cols, format.group, std::vector<int16_t>(rows * cols), std::vector<float>(rows * groups), {}};
-    std::vector<uint8_t> code(rows * cols), zero(rows * groups, codes / 2);
-    std::vector<float> minimum(rows * groups);
-    for (float &s : grid.scale) s = float(_Float16((int(random() % 1999) - 999) / 4096.0f));
-    for (float &m : minimum) m = float(_Float16((int(random() % 1999) - 999) / 1024.0f));
-    if (format.zero == WeightFormat::Zero::zero_point)
-      for (uint8_t &z : zero) z = random() % codes;
-    if (format.zero == WeightFormat::Zero::minimum) zero.assign(rows * groups, 0), grid.minimum = minimum;
-    for (size_t i = 0; i < code.size(); ++i) {
-      code[i] = random() % codes;
-      grid.quant[i] = code[i] - zero[i / cols * groups + i % cols / format.group];
-    }
-    for (size_t block = 0; block * 16 < rows; ++block) {
-      size_t r = block * 16;
-      GridView view{&code[r * cols], &grid.scale[r * groups],
-                    format.zero == WeightFormat::Zero::zero_point ? &zero[r * groups] : nullptr,
-                    format.zero == WeightFormat::Zero::minimum ? &minimum[r * groups] : nullptr};
-      ASSERT_TRUE(packIntegerBlock(format, std::min<size_t>(16, rows - r), cols, view,
-                                   data() + block * blockBytes(format, cols)));
-    }
-  }
-
-  // x [tokens][cols] -> [tokens][rows]
-  Matrix apply(const Matrix &x, bool int8) {
-    size_t tokens = x.size() / cols;
-    Matrix y(tokens * rows);
-    if (!format.isInteger())
-      numerics::linear(x.data(), tokens, values.data(), rows, cols, y.data());
-    else if (!int8)
-      numerics::linear(x.data(), tokens, grid, y.data());
-    else {
-      size_t groups = grid.groups();
-      std::vector<int8_t> a(tokens * cols);
-      std::vector<float> d(tokens * groups);
-      for (size_t t = 0; t < tokens; ++t)
-        numerics::quantise(&x[t * cols], cols, format.group, &a[t * cols], &d[t * groups]);
-      numerics::linear(a.data(), d.data(), tokens, grid, y.data());
-    }
-    return y;
-  }
-};
-
-class LaunchKernelsTest : public LaunchTest {
-protected:
-  // Generates and compiles; false: skipped or failed.
-  bool generate(decoder::LaunchOp launch) {
-    if (!launch) return false;
-    code = std::make_unique<LoadedCode>(*context, GetParam());
-    CpuKernels generator({{GetParam(), *code->module}});
-    auto made = generator.generate(launch);
-    if (failed(made)) return ADD_FAILURE(), false;
-    kernels = *made;
-    bool compiled = code->compile();
-    EXPECT_TRUE(compiled) << code->error;
-    return compiled && !skipped();
-  }
-
-  // Runs the launch on `rows` rows with main variant `v`; the slot behind the results is `prepared` if there is one.
-  void run(size_t rows, const KernelVariant &v, unsigned preparedSlot) {
-    EXPECT_LE(v.scratchBytes, scratch.size() - 64);
-    arguments.rows = rows;
-    prepared.assign(kernels.preparedBytesPerRow * (rows + 64) + 64, 0xAB);
-    if (!kernels.prepare.empty()) {
-      arguments.slot[preparedSlot] = (uint64_t(prepared.data()) + 63) / 64 * 64;
-      call(kernels.prepare[0].kernel, rows);
-    }
-    call(v.kernel, v.units * ((rows + v.per - 1) / v.per));
-  }
-
-  LaunchKernels kernels;
-  std::vector<uint8_t> prepared;
-};
-
-std::string num(const WeightFormat &f, bool int8) {
-  if (!int8) return "";
-  return " attributes {num = #decoder.num<activations = int8, group = " + std::to_string(f.group) + ">}";
-}
-
-const WeightFormat kF32{WeightFormat::Type::f32}, kF16{WeightFormat::Type::f16};
-const WeightFormat kInt4{WeightFormat::Type::int4, WeightFormat::Zero::symmetric, WeightFormat::Scale::f16, 32};
-const WeightFormat kAffine{WeightFormat::Type::int4, WeightFormat::Zero::minimum, WeightFormat::Scale::f16, 32};
-const WeightFormat kInt8{WeightFormat::Type::int8, WeightFormat::Zero::symmetric, WeightFormat::Scale::f16, 32};
-const WeightFormat kZp{WeightFormat::Type::int8, WeightFormat::Zero::zero_point, WeightFormat::Scale::f16, 64};
-
-Matrix dense(Rows &rows) {
-  Matrix m;
-  for (size_t r = 0; r < rows.count; ++r) m.insert(m.end(), rows[r], rows[r] + rows.cols);
-  return m;
-}
+using LaunchKernelsTest = LinearLaunchTest;
 
 // y = z + (rms(x) W^T + bias), and the same without prologue.
 TEST_P(LaunchKernelsTest, NormLinearBiasResidual) {
@@ -235,140 +110,6 @@ TEST_P(LaunchKernelsTest, LogitsAreWrittenExactly) {
     }
 }
 
-// The whole of attn_in: norm, packed q|k|v, q/k norms, rope, append, for one head geometry.
-struct Heads {
-  size_t heads, kvHeads, dim, rotary;
-  bool qkNorm, half;
-};
-
-class AttentionInput {
-public:
-  AttentionInput(Heads h, size_t k) : h(h), k(k) {
-    q = h.heads * h.dim, kv = h.kvHeads * h.dim;
-    unit = std::lcm<size_t>(16, h.dim);
-    auto up = [&](size_t n) { return (n + unit - 1) / unit * unit; };
-    keyAt = up(q), valueAt = keyAt + up(kv), columns = valueAt + up(kv);
-  }
-  std::string launch() const {
-    std::string tk = tensor(k), ta = tensor(2 * h.rotary), tq = tensor(q), tv = tensor(kv), tc = tensor(columns);
-    // What becomes of a part of q or k on its way: the text, and the last value's name.
-    auto turned = [&](const std::string &to, std::string value, const std::string &t, size_t heads) {
-      std::string text, count = std::to_string(heads);
-      if (h.qkNorm) {
-        text = to + "n = decoder.norm rms " + value + " {gain = @h, eps = 1.0e-6 : f32, groups = " + count + "} : (" +
-               t + ") -> " + t + "\n";
-        value = to + "n";
-      }
-      if (!h.rotary) return std::pair(text, value);
-      text += to + " = decoder.rope " + value + ", %b {heads = " + count + "} : (" + t + ", " + ta + ") -> " + t + "\n";
-      return std::pair(text, to);
-    };
-    auto [queryText, query] = turned("%q", "%p#0", tq, h.heads);
-    auto [keyText, key] = turned("%k", "%p#1", tv, h.kvHeads);
-    return "%r = decoder.launch @attn_in (%a = %x : " + tk + ", %b = %an : " + ta + ") -> (" + tq +
-           ") {\n%n = decoder.norm rms %a {gain = @g, eps = 1.0e-5 : f32} : (" + tk + ") -> " + tk +
-           "\n%l = decoder.linear %n, @w : (" + tk + ") -> " + tc + "\n%p:3 = decoder.split %l [" + std::to_string(q) +
-           ", " + std::to_string(kv) + ", " + std::to_string(kv) + "] {align = " + std::to_string(unit) + "} : (" + tc +
-           ") -> (" + tq + ", " + tv + ", " + tv + ")\n" + queryText + keyText + "decoder.append " + key +
-           ", %p#2 {cache = @g1, layer = 1} : " + tv + ", " + tv + "\ndecoder.yield " + query + " : " + tq + "\n}";
-  }
-  std::string symbols() const {
-    std::string type = h.half ? "f16" : "f32", dims = std::to_string(h.dim);
-    auto group = [&](const std::string &name, const std::string &layers) {
-      return "decoder.cache_group @" + name + " {layers = " + layers + ", kv_heads = " + std::to_string(h.kvHeads) +
-             ", key_dim = " + dims + ", value_dim = " + dims + ", type = " + type + "}\n";
-    };
-    return group("g0", "1") + group("g1", "2") + recipe("g", {k}) + packed + recipe("h", {h.dim});
-  }
-  Heads h;
-  size_t k, q, kv, unit, keyAt, valueAt, columns;
-  std::string packed;
-  static std::string recipe(const std::string &name, const std::vector<size_t> &shape);
-};
-
-class AppendTest : public LaunchKernelsTest {
-public:
-  using LaunchTest::packedRecipe;
-  using LaunchTest::recipe;
-};
-std::string AttentionInput::recipe(const std::string &name, const std::vector<size_t> &shape) {
-  return AppendTest::recipe(name, shape);
-}
-
-TEST_P(AppendTest, RopeAndAppendIntoPages) {
-  for (Heads h : {Heads{8, 4, 8, 4, false, false},
-                  {3, 1, 64, 32, false, true},
-                  {4, 2, 16, 8, true, true},
-                  {2, 1, 20, 5, false, false},
-                  {3, 3, 8, 4, true, false},
-                  {2, 2, 64, 0, false, false},
-                  {2, 1, 24, 0, true, true}}) {
-    SCOPED_TRACE(std::to_string(h.heads) + "/" + std::to_string(h.kvHeads) + " x " + std::to_string(h.dim));
-    AttentionInput in(h, 48);
-    in.packed = packedRecipe("w", in.columns, in.k, kF32);
-    if (!generate(parse(in.symbols(), "%x : " + tensor(in.k) + ", %an : " + tensor(2 * h.rotary), in.launch())))
-      continue;
-    Weight w(kF32, in.columns, in.k, 11);
-    auto gain = randomVector(in.k, 2), headGain = randomVector(h.dim, 3);
-    Rows x = Rows::random(kRows, in.k, 4), angles = Rows::random(kRows, 2 * h.rotary, 5, 0.5f);
-    Matrix input = dense(x);
-    for (size_t r = 0; r < kRows; ++r) numerics::rmsNorm(&input[r * in.k], in.k, gain.data(), 1e-5f, &input[r * in.k]);
-    Matrix linear = w.apply(input, false);
-    for (size_t r = 0; r < kRows; ++r)
-      for (size_t head = 0; head < h.heads + h.kvHeads; ++head) {
-        float *at = &linear[r * in.columns] + (head < h.heads ? head * h.dim : in.keyAt + (head - h.heads) * h.dim);
-        if (h.qkNorm) numerics::rmsNorm(at, h.dim, headGain.data(), 1e-6f, at);
-        numerics::rope(at, angles[r], h.rotary, false);
-      }
-
-    // Two sequences in scattered pages; row 4 is a pad.
-    std::vector<int32_t> segment = {0, 0, 0, 0, -1, 1, 1, 1, 1}, position = {30, 31, 32, 33, 0, 0, 1, 14, 70};
-    std::vector<uint32_t> table = {5, 2, 0, 1, 4, 3};
-    KvLayout layout{1, 2, h.kvHeads, h.dim, h.dim, h.half ? 2u : 4u};
-    std::vector<uint8_t> pool(6 * layout.pageBytes());
-    ingot_kv_view views[2] = {{}, {pool.data(), table.data(), 3}};
-    batch.segment = segment.data(), batch.position = position.data(), batch.kv = views;
-
-    for (const KernelVariant &v : kernels.main)
-      for (size_t rows : {size_t(1), size_t(4), size_t(7), kRows}) {
-        if (rows > v.maxRows) continue;
-        std::fill(pool.begin(), pool.end(), 0xCD);
-        Rows y(rows, in.q);
-        if (h.qkNorm)
-          bind(rows, x[0], angles[0], gain.data(), w.data(), headGain.data(), y[0]);
-        else
-          bind(rows, x[0], angles[0], gain.data(), w.data(), y[0]);
-        unsigned prepared = h.qkNorm ? 6 : 5;
-        arguments.slot[prepared + 1] = 1; // layer
-        run(rows, v, prepared);
-        size_t written = 0;
-        for (size_t r = 0; r < rows; ++r) {
-          EXPECT_TRUE(sameBits(&linear[r * in.columns], y[r], in.q)) << v.kernel << " row " << r;
-          if (segment[r] < 0) continue;
-          size_t page = table[segment[r] * 3 + position[r] / kPageTokens], t = position[r] % kPageTokens;
-          for (size_t head = 0; head < h.kvHeads; ++head)
-            for (size_t d = 0; d < h.dim; ++d) {
-              size_t base = page * layout.pageBytes() + layout.layerBytes() + head * layout.headBytes();
-              auto stored = [&](size_t offset) {
-                written += layout.elementBytes;
-                if (!h.half) return *reinterpret_cast<float *>(&pool[base + offset]);
-                return float(*reinterpret_cast<_Float16 *>(&pool[base + offset]));
-              };
-              auto round = [&](float f) { return h.half ? numerics::roundToHalf(f) : f; };
-              const float *row = &linear[r * in.columns] + head * h.dim + d;
-              float key = stored(((t / 16 * h.dim + d) * 16 + t % 16) * layout.elementBytes);
-              float value = stored((kPageTokens * h.dim + t * h.dim + d) * layout.elementBytes);
-              EXPECT_EQ(round(row[in.keyAt]), key) << v.kernel << " row " << r << " head " << head << " d " << d;
-              EXPECT_EQ(round(row[in.valueAt]), value) << v.kernel << " row " << r << " head " << head << " d " << d;
-            }
-        }
-        // Nothing else was touched: the pad above all.
-        EXPECT_GE(pool.size() - std::count(pool.begin(), pool.end(), 0xCD), written / 2);
-        EXPECT_LE(pool.size() - std::count(pool.begin(), pool.end(), 0xCD), written);
-      }
-  }
-}
-
 // What no kernel can do is refused at the op, with the reason.
 TEST_P(LaunchKernelsTest, IllegalLaunchesAreRefused) {
   std::string t = tensor(64), p = recipe("plain", {64, 64}), w = packedRecipe("w", 64, 64, kF32),
@@ -413,7 +154,7 @@ TEST(LaunchHash, AbstractsWeightsAndLayer) {
   auto hash = [&](const std::string &weight, const std::string &layer, const std::string &eps,
                   const WeightFormat &format) {
     std::string text =
-        AppendTest::packedRecipe(weight, 16, 64, format) + AppendTest::recipe("g" + weight, {64}) +
+        LinearLaunchTest::packedRecipe(weight, 16, 64, format) + LinearLaunchTest::recipe("g" + weight, {64}) +
         "decoder.cache_group @c {layers = 4, kv_heads = 1, key_dim = 16, value_dim = 16, type = f32}\n"
         "func.func @body(%x : tensor<?x64xf32>) {\ndecoder.launch @l (%a = %x : tensor<?x64xf32>) {\n"
         "%n = decoder.norm rms %a {gain = @g" +
@@ -433,8 +174,6 @@ TEST(LaunchHash, AbstractsWeightsAndLayer) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, LaunchKernelsTest, testing::Values(CpuLevel::v3, CpuLevel::v4),
-                         [](auto &info) { return std::string(name(info.param)); });
-INSTANTIATE_TEST_SUITE_P(Levels, AppendTest, testing::Values(CpuLevel::v3, CpuLevel::v4),
                          [](auto &info) { return std::string(name(info.param)); });
 
 } // namespace
