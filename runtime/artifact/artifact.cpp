@@ -44,7 +44,7 @@ Status Artifact::bind_kernels(const uint8_t *code, const ArtifactOptions &option
   INGOT_TRY(kernels_.take(options.allocator, plan_->kernels()->size(), "artifact: kernel addresses"));
   for (uint32_t i = 0; i < kernels_.size(); ++i) {
     uint64_t offset = plan_->kernels()->Get(i)->address()->Get(code_index_)->offset();
-    kernels_[i] = reinterpret_cast<ingot_kernel>(reinterpret_cast<uintptr_t>(code) + offset);
+    if (code) kernels_[i] = reinterpret_cast<ingot_kernel>(const_cast<uint8_t *>(code) + offset);
   }
   return {};
 }

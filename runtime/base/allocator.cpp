@@ -15,13 +15,13 @@ void *allocate_pages(size_t bytes) {
   if (!checked_add(bytes, huge_page, &wanted)) return nullptr;
   void *raw = mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (raw == MAP_FAILED) return nullptr;
-  auto start = reinterpret_cast<uintptr_t>(raw);
-  uintptr_t aligned = align_up(start, huge_page);
-  size_t kept = align_up(bytes, 4096);
-  if (aligned != start) munmap(raw, aligned - start);
-  if (size_t tail = start + wanted - (aligned + kept)) munmap(reinterpret_cast<void *>(aligned + kept), tail);
-  madvise(reinterpret_cast<void *>(aligned), kept, MADV_HUGEPAGE);
-  return reinterpret_cast<void *>(aligned);
+  auto start = static_cast<uint8_t *>(raw);
+  size_t before = align_up(reinterpret_cast<uintptr_t>(raw), huge_page) - reinterpret_cast<uintptr_t>(raw);
+  size_t kept = align_up(bytes, 4096), after = align_up(wanted, 4096) - before - kept;
+  if (before) munmap(start, before);
+  if (after) munmap(start + before + kept, after);
+  madvise(start + before, kept, MADV_HUGEPAGE);
+  return start + before;
 }
 
 void *system_allocate(void *, size_t bytes, size_t alignment) {

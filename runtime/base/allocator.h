@@ -37,7 +37,7 @@ public:
   size_t size() const { return size_; }
 
 private:
-  void swap(Block &other) {
+  void swap(Block &other) noexcept {
     std::swap(allocator_, other.allocator_);
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);

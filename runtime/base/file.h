@@ -37,7 +37,7 @@ public:
   Bytes bytes() const { return {data_, size_}; }
 
 private:
-  void swap(Mapping &other) {
+  void swap(Mapping &other) noexcept {
     std::swap(files_, other.files_);
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);

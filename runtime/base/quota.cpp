@@ -54,8 +54,8 @@ uint32_t tightest(const char *base, const char *group, uint32_t (*quota)(const c
   for (size_t end = strlen(folder);;) {
     cpus = std::min(cpus, quota(folder));
     if (end <= least) return cpus;
-    while (end > least && folder[--end] != '/') {
-    }
+    do --end;
+    while (end > least && folder[end] != '/');
     folder[end] = 0;
   }
 }

@@ -65,11 +65,10 @@ Status Session::open(const Artifact &artifact, const SessionOptions &options) {
                         batch_.get());
 }
 
-Status Session::find(uint32_t sequence, Sequence **found) const {
-  if (sequence >= sequences_.size() || !sequences_[sequence].live)
-    return Status::error(Code::usage, "sequence %u does not exist", sequence);
-  *found = &sequences_[sequence];
-  return {};
+static Status unknown(uint32_t sequence) { return Status::error(Code::usage, "sequence %u does not exist", sequence); }
+
+Session::Sequence *Session::find(uint32_t sequence) const {
+  return sequence < sequences_.size() && sequences_[sequence].live ? &sequences_[sequence] : nullptr;
 }
 
 Status Session::create(uint32_t *sequence) {
@@ -84,8 +83,8 @@ Status Session::create(uint32_t *sequence) {
 }
 
 Status Session::destroy(uint32_t sequence) {
-  Sequence *found;
-  INGOT_TRY(find(sequence, &found));
+  Sequence *found = find(sequence);
+  if (!found) return unknown(sequence);
   if (found->pending) return Status::error(Code::usage, "sequence %u waits for the next step", sequence);
   cache_.truncate(sequence, 0);
   *found = {};
@@ -93,8 +92,8 @@ Status Session::destroy(uint32_t sequence) {
 }
 
 Status Session::fork(uint32_t sequence, uint32_t *child) {
-  Sequence *found;
-  INGOT_TRY(find(sequence, &found));
+  Sequence *found = find(sequence);
+  if (!found) return unknown(sequence);
   INGOT_TRY(create(child));
   cache_.fork(sequence, *child);
   sequences_[*child].length = found->length;
@@ -102,8 +101,8 @@ Status Session::fork(uint32_t sequence, uint32_t *child) {
 }
 
 Status Session::truncate(uint32_t sequence, uint32_t length) {
-  Sequence *found;
-  INGOT_TRY(find(sequence, &found));
+  Sequence *found = find(sequence);
+  if (!found) return unknown(sequence);
   if (found->pending) return Status::error(Code::usage, "sequence %u waits for the next step", sequence);
   if (length >= found->length) return {};
   if (!cache_.holds(sequence, length))
@@ -115,15 +114,15 @@ Status Session::truncate(uint32_t sequence, uint32_t length) {
 }
 
 Status Session::length(uint32_t sequence, uint32_t *length) const {
-  Sequence *found;
-  INGOT_TRY(find(sequence, &found));
+  Sequence *found = find(sequence);
+  if (!found) return unknown(sequence);
   *length = found->length;
   return {};
 }
 
 Status Session::append(uint32_t sequence, const int32_t *tokens, size_t count, LogitRows rows) {
-  Sequence *found;
-  INGOT_TRY(find(sequence, &found));
+  Sequence *found = find(sequence);
+  if (!found) return unknown(sequence);
   begin_step();
   const plan::Facts &facts = artifact_->facts();
   if (found->pending) return Status::error(Code::usage, "sequence %u is already in the next step", sequence);

@@ -81,7 +81,7 @@ private:
   };
 
   Status resolve(const Artifact &artifact, const SessionOptions &options);
-  Status find(uint32_t sequence, Sequence **found) const;
+  Sequence *find(uint32_t sequence) const; // null: it does not exist
   Status reserve_all();
   Status run(plan::Space space, uint64_t *ns);
   Status run_head(uint32_t first);

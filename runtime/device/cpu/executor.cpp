@@ -97,7 +97,7 @@ uint64_t Executor::slot_of(const plan::Binding &binding) const {
 }
 
 // Lays out the argument blocks of an entry, one after the other.
-Status Executor::bind(const plan::Entry &entry, Array<ingot_args *> &args, Block &memory) {
+Status Executor::bind(const plan::Entry &entry, Array<StepArgs> &args, Block &memory) {
   auto size_of = [](const plan::Step &step) {
     return align_up(sizeof(ingot_args) + step.bindings()->size() * sizeof(uint64_t), 64);
   };
@@ -108,9 +108,9 @@ Status Executor::bind(const plan::Entry &entry, Array<ingot_args *> &args, Block
   uint8_t *next = memory.data();
   for (uint32_t s = 0; s < entry.steps()->size(); ++s) {
     const plan::Step &step = *entry.steps()->Get(s);
-    args[s] = reinterpret_cast<ingot_args *>(next);
-    args[s]->batch = batch_;
-    for (uint32_t i = 0; i < step.bindings()->size(); ++i) args[s]->slot[i] = slot_of(*step.bindings()->Get(i));
+    args[s].args = reinterpret_cast<ingot_args *>(next);
+    args[s].args->batch = batch_;
+    for (uint32_t i = 0; i < step.bindings()->size(); ++i) args[s].args->slot[i] = slot_of(*step.bindings()->Get(i));
     next += size_of(step);
   }
   return {};
@@ -167,7 +167,7 @@ Status Executor::run(plan::Space space, const std::atomic<bool> *cancel) {
   uint64_t rows = body ? batch_->n_rows : batch_->n_logits;
   n_phases_ = 0;
   for (uint32_t s = 0; s < entry.steps()->size(); ++s)
-    add_phases(*entry.steps()->Get(s), s, (body ? body_args_ : head_args_)[s], rows);
+    add_phases(*entry.steps()->Get(s), s, (body ? body_args_ : head_args_)[s].args, rows);
   return pool_.run(phases(), cancel, times_.data());
 }
 

@@ -37,8 +37,12 @@ public:
   std::span<const PhaseTime> times() const { return {times_.data(), times_.size() ? n_phases_ : 0}; }
 
 private:
+  struct StepArgs {
+    ingot_args *args;
+  };
+
   Status take_memory(const Artifact &artifact, const ExecutorOptions &options);
-  Status bind(const plan::Entry &entry, Array<ingot_args *> &args, Block &memory);
+  Status bind(const plan::Entry &entry, Array<StepArgs> &args, Block &memory);
   uint64_t slot_of(const plan::Binding &binding) const;
   uint64_t items_of(const plan::Variant &variant, uint64_t rows) const;
   const plan::Variant &choose(const flatbuffers::Vector<flatbuffers::Offset<plan::Variant>> &variants,
@@ -50,7 +54,7 @@ private:
   ExecutorOptions options_;
   size_t body_rows_ = 0, head_rows_ = 0; // capacities
   Block body_arena_, head_arena_, prepared_, logits_, body_memory_, head_memory_;
-  Array<ingot_args *> body_args_, head_args_;
+  Array<StepArgs> body_args_, head_args_;
   Array<Phase> phases_;
   Array<PhaseTime> times_;
   size_t n_phases_ = 0;

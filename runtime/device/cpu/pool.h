@@ -31,7 +31,8 @@ struct PoolOptions {
   int (*start)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) = pthread_create;
 };
 
-class Pool {
+// What workers write lies on cache lines of its own.
+class Pool { // NOLINT(clang-analyzer-optin.performance.Padding)
 public:
   Pool() = default;
   Pool(const Pool &) = delete;
