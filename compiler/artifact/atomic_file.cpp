@@ -120,6 +120,11 @@ Error AtomicFile::append(ArrayRef<uint8_t> bytes) {
   return Error::success();
 }
 
+Error AtomicFile::appendHole(uint64_t count) {
+  bytesAppended += count;
+  return ftruncate(descriptor, off_t(bytesAppended)) == 0 ? Error::success() : failure("cannot write");
+}
+
 Error AtomicFile::writeAt(uint64_t offset, ArrayRef<uint8_t> bytes) {
   while (!bytes.empty()) {
     ssize_t done = pwrite(descriptor, bytes.data(), std::min<size_t>(bytes.size(), 1u << 30), off_t(offset));

@@ -27,6 +27,8 @@ public:
   AtomicFile &operator=(const AtomicFile &) = delete;
 
   llvm::Error append(llvm::ArrayRef<uint8_t> bytes);
+  /// `count` zero bytes that take no room on file systems with holes.
+  llvm::Error appendHole(uint64_t count);
   llvm::Error writeAt(uint64_t offset, llvm::ArrayRef<uint8_t> bytes);
   uint64_t size() const { return bytesAppended; }
 

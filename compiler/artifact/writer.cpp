@@ -111,7 +111,18 @@ private:
     return Error::success();
   }
 
+  Error writeHole(PlannedSegment &segment) {
+    XXH3_state_t hash;
+    XXH3_64bits_reset(&hash);
+    std::vector<uint8_t> zeros(1 << 20);
+    for (uint64_t left = segment.record.size; left > 0; left -= std::min<uint64_t>(left, zeros.size()))
+      XXH3_64bits_update(&hash, zeros.data(), std::min<uint64_t>(left, zeros.size()));
+    segment.record.hash = XXH3_64bits_digest(&hash);
+    return file->appendHole(segment.record.size);
+  }
+
   Error writeWeights(PlannedSegment &segment) {
+    if (contents.zeroWeights) return writeHole(segment);
     XXH3_state_t hash;
     XXH3_64bits_reset(&hash);
     auto putHashed = [&](ArrayRef<uint8_t> bytes) {

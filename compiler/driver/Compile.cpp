@@ -209,6 +209,7 @@ private:
       if (!recipe) return error(recipe.takeError());
       contents.weights.push_back(std::move(*recipe));
     }
+    contents.zeroWeights = !options.withWeights;
     auto sizes = writeArtifact(contents, options.output, options.jobs, [&](uint64_t done, uint64_t total) {
       if (options.progress) options.progress("write", 0.5 + 0.5 * done / total);
     });

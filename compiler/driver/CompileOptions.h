@@ -19,7 +19,7 @@ struct CompileOptions {
   int64_t maxContext = 0;            // 0: the model's own
   unsigned jobs = 1;
   bool check = false;                // import and infer only
-  bool withWeights = true;           // false: a weights segment of zeros' size but no data (--no-weights)
+  bool withWeights = true;           // false: a hole where the weights would be (--no-weights)
   std::string reportFile;            // JSON: time and peak memory per phase, steps
   std::string dumpAsm, dumpIr;       // folders
   std::function<void(const char *phase, double fraction)> progress; // fraction of the whole in [0, 1]

@@ -150,6 +150,24 @@ TEST_F(WriterTest, SameContentsGiveTheSameBytes) {
   EXPECT_EQ(readFile(output()), readFile(folder + "/again.ingot"));
 }
 
+TEST_F(WriterTest, WithoutWeightsTheirPlaceIsZeros) {
+  parseWeights();
+  ASSERT_EQ(write(output()), "");
+  ArtifactContents contents;
+  fill(contents);
+  contents.zeroWeights = true;
+  std::string path = folder + "/hollow.ingot";
+  ASSERT_TRUE(bool(writeArtifact(contents, path, 1, [](uint64_t, uint64_t) {})));
+  std::vector<uint8_t> full = readFile(output()), hollow = readFile(path);
+  ASSERT_EQ(full.size(), hollow.size());
+  auto weights = at<ingot_segment>(hollow, 72 + 2 * 32);
+  std::vector<uint8_t> zeros(weights.size);
+  EXPECT_EQ(0, std::memcmp(hollow.data() + weights.offset, zeros.data(), zeros.size()));
+  EXPECT_EQ(weights.hash, XXH3_64bits(zeros.data(), zeros.size()));
+  Layout layout;
+  EXPECT_TRUE(read_layout(hollow, "hollow", &layout).ok());
+}
+
 TEST_F(WriterTest, ProgressCountsUpToTheWholeFile) {
   parseWeights();
   ArtifactContents contents;
