@@ -114,37 +114,48 @@ void dropUnused(ModuleOp module) {
   }
 }
 
+/// Everything that the cut and the caches hang on. False if the value at the cut has no rows.
+bool emitBody(RowBuilder &rows, func::FuncOp body, const Interface &interface, Value cut) {
+  Block &block = body.getBody().front();
+  rows.startFunction(block, body.getArgument(1));
+  rows.set(interface.tokens, body.getArgument(0));
+  SmallVector<Value> roots{cut};
+  for (auto attention : rows.typing.main.getOps<decoder::AttentionOp>()) roots.push_back(attention.getResult());
+  llvm::DenseSet<Operation *> live = liveOps(roots);
+  for (Operation &op : rows.typing.main.getBody().front().without_terminator())
+    if (live.contains(&op)) lowerOp(op, rows);
+  Value hidden = rows.rows(cut);
+  if (hidden) finish(body, rows.builder, hidden);
+  return bool(hidden);
+}
+
+/// The rows that are wanted, and what lies behind the cut. False if the logits have no rows.
+bool emitHead(RowBuilder &rows, func::FuncOp head, const Interface &interface, const Cut &cut) {
+  Value input = head.getArgument(0);
+  rows.startFunction(head.getBody().front(), Value());
+  rows.set(cut.value, rows.builder.create<decoder::TakeRowsOp>(head.getLoc(), input.getType(), input));
+  for (Operation *op : llvm::reverse(cut.head)) lowerOp(*op, rows);
+  Value logits = rows.rows(interface.logits);
+  if (logits) finish(head, rows.builder, logits);
+  return bool(logits);
+}
+
 LogicalResult InferPass::emit(Typing &typing, const Interface &interface, RotaryTables &tables) {
-  ModuleOp module = getOperation();
   Location location = typing.main.getLoc();
   OpBuilder symbols(typing.main);
   CachePlaces places = placeCaches(typing, symbols);
-  Recipes recipes(module);
-  SmallVector<Value> roots{interface.logits};
-  for (auto attention : typing.main.getOps<decoder::AttentionOp>()) roots.push_back(attention.getResult());
-  llvm::DenseSet<Operation *> live = liveOps(typing, roots);
+  Recipes recipes(getOperation());
   Cut cut = findCut(typing, interface.logits);
-
+  RowBuilder rows(typing, recipes, tables, places);
   auto ids = RankedTensorType::get({ShapedType::kDynamic}, symbols.getI32Type());
   func::FuncOp body = makeFunction(symbols, location, "body", {ids, ids});
-  RowBuilder rows(typing, recipes, tables, places, body.getArgument(1));
-  rows.builder.setInsertionPointToEnd(&body.getBody().front());
-  rows.set(interface.tokens, body.getArgument(0));
-  for (Operation &op : typing.main.getBody().front().without_terminator())
-    if (live.contains(&op) && !cut.head.contains(&op)) lowerOp(op, rows);
-
-  Value hidden = rows.rows(cut.value);
-  if (hidden) {
-    finish(body, rows.builder, hidden);
-    func::FuncOp head = makeFunction(symbols, location, "head", {hidden.getType()});
-    rows.builder.setInsertionPointToEnd(&head.getBody().front());
-    rows.set(cut.value, rows.builder.create<decoder::TakeRowsOp>(location, hidden.getType(), head.getArgument(0)));
-    for (Operation *op : llvm::reverse(cut.head)) lowerOp(*op, rows);
-    if (Value logits = rows.rows(interface.logits)) finish(head, rows.builder, logits);
-  }
+  func::FuncOp head = makeFunction(symbols, location, "head", rows.rowType(rows.width(cut.value)));
+  bool traced = emitBody(rows, body, interface, cut.value);
+  traced &= emitHead(rows, head, interface, cut); // even without a body: all gaps are told at once
+  SmallVector<Value> roots{interface.logits};
+  for (auto attention : typing.main.getOps<decoder::AttentionOp>()) roots.push_back(attention.getResult());
   if (failed(typing.flush(roots))) return failure();
-  if (!hidden || !rows.rows(interface.logits))
-    return emitError(location) << "the logits could not be traced to the tokens";
+  if (!traced) return emitError(location) << "the logits could not be traced to the tokens";
   symbols.setInsertionPoint(body);
   if (failed(setLimits(symbols, location, tables.positions))) return failure();
   typing.main.erase();

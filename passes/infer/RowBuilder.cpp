@@ -5,6 +5,13 @@ using namespace mlir;
 using namespace ingot;
 using namespace ingot::infer;
 
+void RowBuilder::startFunction(Block &block, Value stepPositions) {
+  builder.setInsertionPointToEnd(&block);
+  positions = stepPositions;
+  mapping.clear();
+  angleRows.clear();
+}
+
 int64_t RowBuilder::width(Value graphValue) {
   int64_t columns = 1;
   for (const Dim &dim : typing.shape(graphValue))

@@ -23,15 +23,17 @@ using CachePlaces = llvm::DenseMap<mlir::Operation *, CachePlace>;
 
 class RowBuilder {
 public:
-  RowBuilder(Typing &typing, Recipes &recipes, RotaryTables &tables, CachePlaces &places, mlir::Value positions)
-      : typing(typing), recipes(recipes), tables(tables), builder(typing.main.getContext()), places(places),
-        positions(positions) {}
+  RowBuilder(Typing &typing, Recipes &recipes, RotaryTables &tables, CachePlaces &places)
+      : typing(typing), recipes(recipes), tables(tables), builder(typing.main.getContext()), places(places) {}
 
   /// The rows of a token value; null if they failed upstream.
   mlir::Value rows(mlir::Value graphValue) { return mapping.lookup(graphValue); }
   void set(mlir::Value graphValue, mlir::Value rows) { mapping[graphValue] = rows; }
   /// The rows of a value of this step whatever it depends on: a table row by position is looked up. Null if reported.
   mlir::Value materialise(mlir::Value graphValue, mlir::Operation *user);
+
+  /// From here on rows go to the end of `block`; nothing emitted before can be used.
+  void startFunction(mlir::Block &block, mlir::Value stepPositions);
 
   /// Columns of a token value.
   int64_t width(mlir::Value graphValue);
@@ -52,7 +54,7 @@ public:
 
 private:
   CachePlaces &places;
-  mlir::Value positions;
+  mlir::Value positions; // null in @head
   llvm::DenseMap<mlir::Value, mlir::Value> mapping;
   llvm::DenseMap<std::pair<mlir::Attribute, mlir::Attribute>, mlir::Value> angleRows;
 };

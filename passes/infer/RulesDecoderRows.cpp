@@ -127,6 +127,7 @@ struct RopeRule {
   void lower(decoder::RopeOp op, RowBuilder &rows) const {
     Value x = rows.rows(op.getInput());
     if (!x) return;
+    if (rows.width(op.getInput()) != *rows.typing.shape(op.getInput()).back().constant()) return rows.noRowForm(op);
     if (Value angles = rows.angles(op.getAngles(), op))
       rows.set(op, rows.create<decoder::RopeOp>(op, x.getType(), x, angles, op.getHeads(), op.getInterleaved()));
   }

@@ -195,6 +195,7 @@ struct BinaryRule {
   static void lowerScalar(graph::BinaryOp op, RowBuilder &rows, Value a, double value) {
     Value x = rows.rows(a);
     if (!x) return;
+    if (rows.width(a) != rows.width(op)) return rows.noRowForm(op); // broadcast to more columns
     auto scale = [&](float factor) {
       rows.set(op, rows.create<decoder::ScaleOp>(op, x.getType(), x, llvm::APFloat(factor)));
     };
@@ -215,7 +216,9 @@ struct BinaryRule {
     if (!x) return;
     auto linear = x.getDefiningOp<decoder::LinearOp>();
     int64_t columns = rows.width(a);
-    if (!linear || linear.getBias() || rows.typing.shape(bias).back().constant() != columns) return rows.noRowForm(op);
+    if (!linear || linear.getBias() || columns != rows.width(op) ||
+        rows.typing.shape(bias).back().constant() != columns)
+      return rows.noRowForm(op);
     auto recipe = rows.recipes.of(rows.typing, bias, op, [&](OpBuilder &builder, Value vector) {
       return Recipes::reshape(builder, vector, columns);
     });
@@ -227,7 +230,9 @@ struct BinaryRule {
   static void lowerPair(graph::BinaryOp op, RowBuilder &rows, Value a, Value b) {
     Value x = rows.materialise(a, op), y = rows.materialise(b, op);
     if (!x || !y) return;
-    if (x.getType() != y.getType()) return rows.noRowForm(op); // one value a row against many: generic rows (issue 4)
+    // One value a row against many, or an outer product: generic rows (issue 4).
+    auto whole = rows.rowType(rows.width(op));
+    if (x.getType() != whole || y.getType() != whole) return rows.noRowForm(op);
     if (op.getKind() == graph::BinaryKind::add)
       rows.set(op, rows.create<decoder::AddOp>(op, x.getType(), x, y));
     else if (op.getKind() == graph::BinaryKind::mul)

@@ -168,7 +168,7 @@ struct SliceRule {
       if (!begin || !end) return refuse();
       Expr length = exprs.sub(end, begin);
       if (step > 1) length = exprs.floorDiv(exprs.add(length, exprs.integer(step - 1)), step);
-      if (!length.isAffine() || exprs.less(length, exprs.integer(1)).asBool() == true) return refuse();
+      if (!length.isAffine() || exprs.lessEqual(exprs.integer(0), length).asBool() != true) return refuse();
       if (typing[input].isToken() && !shape[axis].constant() && length != size) {
         typing.report(op, "cuts " + exprs.print(length) + " rows out of the token axis of length " + exprs.print(size) +
                               "; every token must be treated alike");

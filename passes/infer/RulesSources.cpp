@@ -85,7 +85,8 @@ struct RangeRule {
     if (!(*delta)[0].is(1))
       return typing.report(op, "steps by " + typing.exprs.print((*delta)[0]) + "; only 1 is understood");
     Expr count = typing.exprs.sub((*limit)[0], (*start)[0]);
-    if (!count.isAffine()) return typing.report(op, "has a length that overflows");
+    if (typing.exprs.lessEqual(typing.exprs.integer(0), count).asBool() != true)
+      return typing.report(op, "has the length " + typing.exprs.print(count) + ", which may be negative");
     auto form = [&typing, first = (*start)[0]](Indices indices) { return typing.exprs.add(first, indices[0]); };
     typing.setClosed(op, {Dim(typing.exprs, count)}, form, allConstant(typing, op));
   }

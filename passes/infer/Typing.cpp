@@ -148,7 +148,7 @@ void Typing::complain(Operation *op, const Twine &problem) {
   if (!muted) reports.insert({op, {problem.str(), false}});
 }
 
-llvm::DenseSet<Operation *> ingot::infer::liveOps(const Typing &typing, ArrayRef<Value> roots) {
+llvm::DenseSet<Operation *> ingot::infer::liveOps(ArrayRef<Value> roots) {
   llvm::DenseSet<Operation *> live;
   SmallVector<Value> work(roots);
   while (!work.empty()) {
@@ -160,7 +160,7 @@ llvm::DenseSet<Operation *> ingot::infer::liveOps(const Typing &typing, ArrayRef
 }
 
 LogicalResult Typing::flush(ArrayRef<Value> roots) {
-  llvm::DenseSet<Operation *> live = liveOps(*this, roots);
+  llvm::DenseSet<Operation *> live = liveOps(roots);
   bool failed = false;
   for (Operation &op : main.getBody().front()) {
     auto problem = reports.find(&op);

@@ -96,6 +96,6 @@ llvm::StringRef argumentName(mlir::func::FuncOp main, unsigned index);
 llvm::StringRef resultName(mlir::func::FuncOp main, unsigned index);
 
 /// Live ops of the function: what the given values are computed from (invariant 2).
-llvm::DenseSet<mlir::Operation *> liveOps(const Typing &typing, llvm::ArrayRef<mlir::Value> roots);
+llvm::DenseSet<mlir::Operation *> liveOps(llvm::ArrayRef<mlir::Value> roots);
 
 } // namespace ingot::infer

@@ -186,3 +186,63 @@ func.func @main(%ids: tensor<?x?xi64> {graph.name = "input_ids"})
   %x = decoder.embed %ids, @embed : (tensor<?x?xi64>) -> tensor<?x?x16xf32>
   return %x : tensor<?x?x16xf32>
 }
+
+// -----
+
+// An outer product of columns has more columns than its operands.
+weights.source @src.embed {file = "w", offset = 0, length = 2048} : tensor<32x16xf32>
+weights.recipe @embed { %0 = weights.load @src.embed : tensor<32x16xf32> weights.yield %0 : tensor<32x16xf32> }
+weights.source @src.qkv {file = "w", offset = 0, length = 2048} : tensor<32x16xf32>
+weights.recipe @qkv { %0 = weights.load @src.qkv : tensor<32x16xf32> weights.yield %0 : tensor<32x16xf32> }
+weights.recipe @cos {
+  %0 = weights.constant dense<[[1.0, 1.0], [0.540302277, 0.999949992], [-0.416146845, 0.999800026], [-0.989992499, 0.999550045]]> : tensor<4x2xf32>
+  weights.yield %0 : tensor<4x2xf32>
+}
+weights.recipe @sin {
+  %0 = weights.constant dense<[[0.0, 0.0], [0.841470957, 0.00999983307], [0.909297407, 0.0199986659], [0.141120002, 0.0299954992]]> : tensor<4x2xf32>
+  weights.yield %0 : tensor<4x2xf32>
+}
+func.func @main(%ids: tensor<?x?xi64> {graph.name = "input_ids"})
+    -> (tensor<?x?x16x16xf32> {graph.name = "logits"}) {
+  %x = decoder.embed %ids, @embed : (tensor<?x?xi64>) -> tensor<?x?x16xf32>
+  %a = graph.unsqueeze %x [3] : (tensor<?x?x16xf32>) -> tensor<?x?x16x1xf32>
+  %b = graph.unsqueeze %x [2] : (tensor<?x?x16xf32>) -> tensor<?x?x1x16xf32>
+  // expected-error@+1 {{has no row form yet}}
+  %y = graph.binary mul %a, %b : (tensor<?x?x16x1xf32>, tensor<?x?x1x16xf32>) -> tensor<?x?x16x16xf32>
+  return %y : tensor<?x?x16x16xf32>
+}
+
+// -----
+
+// A range whose length may be negative has no shape.
+weights.source @src.embed {file = "w", offset = 0, length = 2048} : tensor<32x16xf32>
+weights.recipe @embed { %0 = weights.load @src.embed : tensor<32x16xf32> weights.yield %0 : tensor<32x16xf32> }
+weights.source @src.qkv {file = "w", offset = 0, length = 2048} : tensor<32x16xf32>
+weights.recipe @qkv { %0 = weights.load @src.qkv : tensor<32x16xf32> weights.yield %0 : tensor<32x16xf32> }
+weights.recipe @cos {
+  %0 = weights.constant dense<[[1.0, 1.0], [0.540302277, 0.999949992], [-0.416146845, 0.999800026], [-0.989992499, 0.999550045]]> : tensor<4x2xf32>
+  weights.yield %0 : tensor<4x2xf32>
+}
+weights.recipe @sin {
+  %0 = weights.constant dense<[[0.0, 0.0], [0.841470957, 0.00999983307], [0.909297407, 0.0199986659], [0.141120002, 0.0299954992]]> : tensor<4x2xf32>
+  weights.yield %0 : tensor<4x2xf32>
+}
+func.func @main(%ids: tensor<?x?xi64> {graph.name = "input_ids"}, %mask: tensor<?x?xi64> {graph.name = "attention_mask"})
+    -> (tensor<1x?x16xf32> {graph.name = "logits"}) {
+  %x = decoder.embed %ids, @embed : (tensor<?x?xi64>) -> tensor<?x?x16xf32>
+  %s1 = graph.shape %ids {start = 1 : i64, end = 2 : i64} : (tensor<?x?xi64>) -> tensor<1xi64>
+  %t1 = graph.shape %mask {start = 1 : i64, end = 2 : i64} : (tensor<?x?xi64>) -> tensor<1xi64>
+  %p1 = graph.binary sub %t1, %s1 : (tensor<1xi64>, tensor<1xi64>) -> tensor<1xi64>
+  %none = graph.constant dense<> : tensor<0xi64>
+  %s = graph.reshape %s1, %none : (tensor<1xi64>, tensor<0xi64>) -> tensor<i64>
+  %p = graph.reshape %p1, %none : (tensor<1xi64>, tensor<0xi64>) -> tensor<i64>
+  %one = graph.constant dense<1> : tensor<i64>
+  // expected-error@+1 {{has the length P-S, which may be negative}}
+  %r = graph.range %s, %p, %one : (tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<?xi64>
+  %n = graph.shape %r {start = 0 : i64, end = 1 : i64} : (tensor<?xi64>) -> tensor<1xi64>
+  %c1 = graph.constant dense<1> : tensor<1xi64>
+  %c16 = graph.constant dense<16> : tensor<1xi64>
+  %shape = graph.concat %c1, %n, %c16 {axis = 0 : i64} : (tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<3xi64>
+  %y = graph.reshape %x, %shape : (tensor<?x?x16xf32>, tensor<3xi64>) -> tensor<1x?x16xf32>
+  return %y : tensor<1x?x16xf32>
+}
