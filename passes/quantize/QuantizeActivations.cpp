@@ -19,6 +19,12 @@ static bool chosenHere(Operation *user, FlatSymbolRefAttr symbol) {
   return !recipe.getBody().getOps<weights::QuantiseOp>().empty();
 }
 
+/// Packed layouts have groups of 16, 32, 64 and 128 columns; a file's block of any other size lies there as pieces of 32 that
+/// repeat its scale (docs/weights.md), and activations are scaled piece by piece.
+static int64_t layoutGroup(unsigned block) {
+  return block == 16 || block == 32 || block == 64 || block == 128 ? block : 32;
+}
+
 namespace {
 struct QuantizeActivations : ingot::impl::QuantizeActivationsBase<QuantizeActivations> {
   using QuantizeActivationsBase::QuantizeActivationsBase;
@@ -36,7 +42,7 @@ struct QuantizeActivations : ingot::impl::QuantizeActivationsBase<QuantizeActiva
                                                                          chosenHere(linear, linear.getWeightAttr())));
       bool int8 = grid && welcome;
       launch.setNumAttr(NumAttr::get(&getContext(), int8 ? ActivationKind::int8 : ActivationKind::f32,
-                                     int8 ? int64_t(grid.getGroup()) : 0));
+                                     int8 ? layoutGroup(grid.getGroup()) : 0));
       linear.setAccuracyLevel(0); // decided: kernels of equal arithmetic are equal
     });
   }

@@ -1,6 +1,6 @@
 // Checks quantize's result. Rules, in the order in which they are checked:
 //  1. a launch with a linear root has `num`, no other launch has;
-//  2. int8 activations stand against an integer grid of the same group;
+//  2. int8 activations stand against an integer grid whose group is a multiple of theirs;
 //  3. no linear still carries an accuracy_level;
 //  4. caches are f32 or f16.
 #include "dialects/decoder/Decoder.h"
@@ -22,8 +22,8 @@ static LogicalResult verifyLaunch(LaunchOp launch) {
   if (!linear) return success();
   NumAttr num = launch.getNumAttr();
   auto grid = dyn_cast_or_null<weights::GridAttr>(recipeType(linear, linear.getWeightAttr()).getEncoding());
-  if (num.getActivations() == ActivationKind::int8 && (!grid || int64_t(grid.getGroup()) != num.getGroup()))
-    return launch.emitOpError("has int8 activations without an integer grid of the same group");
+  if (num.getActivations() == ActivationKind::int8 && (!grid || num.getGroup() <= 0 || int64_t(grid.getGroup()) % num.getGroup()))
+    return launch.emitOpError("has int8 activations without an integer grid of their group");
   if (linear.getAccuracyLevel()) return linear.emitOpError("still carries an accuracy_level");
   return success();
 }
