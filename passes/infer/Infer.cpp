@@ -121,7 +121,7 @@ bool emitBody(RowBuilder &rows, func::FuncOp body, const Interface &interface, V
   rows.set(interface.tokens, body.getArgument(0));
   SmallVector<Value> roots{cut};
   for (auto attention : rows.typing.main.getOps<decoder::AttentionOp>()) roots.push_back(attention.getResult());
-  llvm::DenseSet<Operation *> live = liveOps(roots);
+  llvm::DenseSet<Operation *> live = liveOps(rows.typing, roots);
   for (Operation &op : rows.typing.main.getBody().front().without_terminator())
     if (live.contains(&op)) lowerOp(op, rows);
   Value hidden = rows.rows(cut);

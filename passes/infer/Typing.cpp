@@ -148,19 +148,20 @@ void Typing::complain(Operation *op, const Twine &problem) {
   if (!muted) reports.insert({op, {problem.str(), false}});
 }
 
-llvm::DenseSet<Operation *> ingot::infer::liveOps(ArrayRef<Value> roots) {
+llvm::DenseSet<Operation *> ingot::infer::liveOps(const Typing &typing, ArrayRef<Value> roots) {
   llvm::DenseSet<Operation *> live;
   SmallVector<Value> work(roots);
   while (!work.empty()) {
     Operation *op = work.pop_back_val().getDefiningOp();
-    if (!op || !live.insert(op).second || isa<graph::ShapeOp>(op)) continue;
+    if (!op || !live.insert(op).second) continue;
+    if (isa<graph::ShapeOp>(op) && typing[op->getResult(0)].isClosed()) continue;
     work.append(op->operand_begin(), op->operand_end());
   }
   return live;
 }
 
 LogicalResult Typing::flush(ArrayRef<Value> roots) {
-  llvm::DenseSet<Operation *> live = liveOps(roots);
+  llvm::DenseSet<Operation *> live = liveOps(*this, roots);
   bool failed = false;
   for (Operation &op : main.getBody().front()) {
     auto problem = reports.find(&op);

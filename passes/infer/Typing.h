@@ -9,8 +9,8 @@
 //
 // Invariants
 // 1. Batch is 1 and is no factor of a shape (C1).
-// 2. A report concerns one op; only reports at live ops are printed, in program order. `graph.shape` makes nothing
-//    live: exporters slice row 0 only to read its shape.
+// 2. A report concerns one op; only reports at live ops are printed, in program order. A `graph.shape` that is
+//    known makes nothing live: exporters slice row 0 only to read its shape.
 // 3. A closed form is a function of its value and indices alone.
 #pragma once
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -96,6 +96,6 @@ llvm::StringRef argumentName(mlir::func::FuncOp main, unsigned index);
 llvm::StringRef resultName(mlir::func::FuncOp main, unsigned index);
 
 /// Live ops of the function: what the given values are computed from (invariant 2).
-llvm::DenseSet<mlir::Operation *> liveOps(llvm::ArrayRef<mlir::Value> roots);
+llvm::DenseSet<mlir::Operation *> liveOps(const Typing &typing, llvm::ArrayRef<mlir::Value> roots);
 
 } // namespace ingot::infer
