@@ -7,6 +7,7 @@
 #include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
 
 using namespace mlir;
@@ -14,7 +15,9 @@ using namespace mlir;
 namespace ingot::cpu {
 
 LogicalResult lowerKernels(ModuleOp module) {
+  if (failed(verify(module))) return failure();
   PassManager manager(module.getContext());
+  manager.enableVerifier(false); // what upstream conversions make is checked once, as LLVM IR
   OpPassManager &kernel = manager.nest<ModuleOp>();
   kernel.addPass(createConvertSCFToCFPass());
   kernel.addPass(createArithToLLVMConversionPass());

@@ -50,6 +50,7 @@ inline testing::AssertionResult sameBits(const float *expected, const float *act
 class LaunchTest : public testing::TestWithParam<CpuLevel> {
 protected:
   void SetUp() override {
+    if (!runs(GetParam())) GTEST_SKIP() << "this CPU lacks level " << name(GetParam());
     mlir::DialectRegistry registry;
     registerCpuTarget(registry);
     registry.insert<decoder::DecoderDialect, weights::WeightsDialect>();
@@ -127,8 +128,6 @@ public:
   }
 
 protected:
-  bool skipped() { return !runs(GetParam()); }
-
   struct Arguments {
     const ingot_batch *batch = nullptr;
     uint64_t rows = 0;

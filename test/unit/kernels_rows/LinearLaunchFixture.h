@@ -87,7 +87,7 @@ public:
   using LaunchTest::recipe;
 
 protected:
-  // Generates and compiles; false: skipped or failed.
+  // Generates and compiles; false: failed.
   bool generate(decoder::LaunchOp launch) {
     if (!launch) return false;
     code = std::make_unique<LoadedCode>(*context, GetParam());
@@ -97,7 +97,7 @@ protected:
     kernels = *made;
     bool compiled = code->compile();
     EXPECT_TRUE(compiled) << code->error;
-    return compiled && !skipped();
+    return compiled;
   }
 
   // Runs the launch on `rows` rows with main variant `v`; the slot behind the results is `prepared` if there is one.
