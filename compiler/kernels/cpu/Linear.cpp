@@ -24,8 +24,9 @@ struct Tiling {
 Tiling rowTiling(const LinearVariant &variant, const LinearShape &shape, CpuLevel level) {
   int64_t streams = variant.streams ? variant.streams : 4;
   if (variant.streams == 1 && !shape.int8Activations && shape.format.type != WeightFormat::Type::f32) streams = 2;
-  int64_t prefetch = variant.streams > 1 ? kPrefetch : 0;
-  return {1, std::min<int64_t>(streams, variant.itemBlocks), level == CpuLevel::v4 ? 1 : 2, prefetch};
+  int64_t passes = (variant.itemBlocks + streams - 1) / streams; // over an item; 5 blocks make 3 + 3 rather than 4 + 4
+  streams = (variant.itemBlocks + passes - 1) / passes;
+  return {1, streams, level == CpuLevel::v4 ? 1 : 2, variant.streams > 1 ? kPrefetch : 0};
 }
 
 // Several rows: what limits is arithmetic. v4 has 32 registers of 16 lanes; weights that must become f32 first are

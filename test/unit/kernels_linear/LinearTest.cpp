@@ -57,6 +57,10 @@ std::vector<Case> allCases() {
       cases.push_back({{.type = Type::int8, .zero = zero, .group = 128}, 192, 260, a8, 4});
       cases.push_back({{.type = Type::int4, .zero = zero, .group = 16}, 33, 16, a8});
     }
+  for (unsigned unit : {3, 5, 6, 8}) // heads of 48, 80, 96 and 128
+    cases.push_back({{.type = Type::int4, .group = 32}, 16 * 2 * unit, 96, true, unit});
+  cases.push_back({{.type = Type::f16}, 160, 40, false, 5});
+  cases.push_back({{.type = Type::int4, .group = 32}, 1600, 64, true, 1});
   return cases;
 }
 
