@@ -26,7 +26,7 @@ struct ArtifactContents {
   std::vector<CodeSegment> code;
   std::vector<Recipe> weights;
   std::vector<uint8_t> tokenizer, chatTemplate; // empty: none
-  bool zeroWeights = false; // --no-weights: a hole of the weights' size instead of them
+  bool zeroWeights = false;                     // --no-weights: a hole of the weights' size instead of them
 };
 
 struct ArtifactSizes {

@@ -52,8 +52,10 @@ private:
     std::string text = diagnostic.str();
     for (mlir::Diagnostic &note : diagnostic.getNotes()) text += "; " + note.str();
     graph::Node node = graph::nodeOf(diagnostic.getLocation());
-    if (diagnostic.getSeverity() == DiagnosticSeverity::Error) result.errors.push_back({node.name, node.opType, "", text});
-    else if (diagnostic.getSeverity() == DiagnosticSeverity::Warning) result.warnings.push_back(text);
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
+      result.errors.push_back({node.name, node.opType, "", text});
+    else if (diagnostic.getSeverity() == DiagnosticSeverity::Warning)
+      result.warnings.push_back(text);
     return success();
   }
 
@@ -72,7 +74,9 @@ private:
     phase("import", 0);
     if (failed(import())) return failure();
     phase("infer", 0.02);
-    if (failed(runPasses("infer", [&](OpPassManager &manager) { buildInferPipeline(manager, InferOptions{options.maxContext, model.onnx}); })))
+    if (failed(runPasses("infer", [&](OpPassManager &manager) {
+          buildInferPipeline(manager, InferOptions{options.maxContext, model.onnx});
+        })))
       return failure();
     if (options.check) return success();
     phase("fuse", 0.03);
@@ -81,7 +85,8 @@ private:
     phase("quantize", 0.04);
     if (failed(quantize())) return failure();
     phase("specialize", 0.08);
-    if (failed(runPasses("specialize", [&](OpPassManager &manager) { buildSpecializePipeline(manager, options.maxContext); })))
+    if (failed(runPasses("specialize",
+                         [&](OpPassManager &manager) { buildSpecializePipeline(manager, options.maxContext); })))
       return failure();
     phase("lower", 0.09);
     SmallVector<cpu::CpuKernels::LevelModule> levels;
@@ -202,7 +207,8 @@ private:
     auto plan = translatePlan(*module, code, facts);
     if (!plan) return failure();
     ArtifactContents contents{std::move(*plan), {}, {}, std::move(tokenizer.tokenizer), std::move(tokenizer.chat)};
-    for (CompiledCode &compiled : code) contents.code.push_back({uint32_t(compiled.level), std::move(compiled.blob.bytes)});
+    for (CompiledCode &compiled : code)
+      contents.code.push_back({uint32_t(compiled.level), std::move(compiled.blob.bytes)});
     for (auto weight : module->getOps<plan_ir::WeightOp>()) {
       auto op = cast<weights::RecipeOp>(SymbolTable::lookupSymbolIn(*module, weight.getRecipeAttr()));
       auto recipe = Recipe::build(op, sources());

@@ -1,4 +1,5 @@
-// compile(model, options) -> artifact: the phases of design section 4 in order, with progress, diagnostics and a report.
+// compile(model, options) -> artifact: the phases of design section 4 in order, with progress, diagnostics and a
+// report.
 #pragma once
 #include "compiler/driver/CompileOptions.h"
 #include "compiler/driver/PhaseReport.h"

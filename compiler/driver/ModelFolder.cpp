@@ -18,7 +18,8 @@ static llvm::Expected<fs::path> graphIn(const fs::path &folder) {
     if (it->path().extension() == ".onnx") graphs.push_back(it->path());
   if (ec) return problem(folder.string(), ec.message().c_str());
   if (graphs.empty()) return problem(folder.string(), "holds no .onnx file");
-  if (graphs.size() > 1) return problem(folder.string(), "holds several .onnx files and no model.onnx: name the one to compile");
+  if (graphs.size() > 1)
+    return problem(folder.string(), "holds several .onnx files and no model.onnx: name the one to compile");
   return graphs.front();
 }
 

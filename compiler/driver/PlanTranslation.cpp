@@ -72,7 +72,8 @@ private:
       out->scratch_bytes = kernel.getScratchBytes();
       for (auto [i, compiled] : llvm::enumerate(code)) {
         auto address = compiled.blob.entry.find(kernel.getSymName());
-        if (address == compiled.blob.entry.end()) return kernel.emitOpError("has no code at level ") << cpu::name(compiled.level);
+        if (address == compiled.blob.entry.end())
+          return kernel.emitOpError("has no code at level ") << cpu::name(compiled.level);
         out->address.push_back(plan::CodeAddress(i, 0, address->second));
       }
       kernels[kernel.getSymName()] = plan->kernels.size();
@@ -154,7 +155,8 @@ private:
     for (auto step : entry.getBody().getOps<plan_ir::StepOp>()) {
       auto s = std::make_unique<plan::StepT>();
       s->name = step.getName().str();
-      for (auto binding : step.getBindings().getAsRange<plan_ir::BindingAttr>()) s->bindings.push_back(translateBinding(binding));
+      for (auto binding : step.getBindings().getAsRange<plan_ir::BindingAttr>())
+        s->bindings.push_back(translateBinding(binding));
       s->prepare = translateVariants(step.getPrepare());
       s->prepared_bytes_per_row = step.getPreparedBytesPerRow();
       s->prepare_private_rows = step.getPreparePrivateRows();
@@ -176,6 +178,7 @@ private:
 };
 } // namespace
 
-std::unique_ptr<plan::PlanT> ingot::translatePlan(ModuleOp module, ArrayRef<CompiledCode> code, const PlanFacts &facts) {
+std::unique_ptr<plan::PlanT> ingot::translatePlan(ModuleOp module, ArrayRef<CompiledCode> code,
+                                                  const PlanFacts &facts) {
   return Translation(module, code, facts).run();
 }

@@ -23,7 +23,9 @@ struct PlanFacts {
   std::vector<uint64_t> pageBytes; // one a cache group, in module order
 };
 
-/// `module` has passed verify-plan. Segment numbers are left to the writer. Null, with an error at the module's location, when a kernel has no code or a number does not fit its field.
-std::unique_ptr<plan::PlanT> translatePlan(mlir::ModuleOp module, llvm::ArrayRef<CompiledCode> code, const PlanFacts &facts);
+/// `module` has passed verify-plan. Segment numbers are left to the writer. Null, with an error at the module's
+/// location, when a kernel has no code or a number does not fit its field.
+std::unique_ptr<plan::PlanT> translatePlan(mlir::ModuleOp module, llvm::ArrayRef<CompiledCode> code,
+                                           const PlanFacts &facts);
 
 } // namespace ingot

@@ -27,7 +27,7 @@ static bool append(Evaluator &e, const Array *past, const Array &fresh, int64_t 
 namespace {
 struct Problem {
   mutable decoder::AttentionOp op; // accessors of ops are not const
-  const Array &q, &k, &v; // [B, S, heads * d], [B, kv_heads, T, d]
+  const Array &q, &k, &v;          // [B, S, heads * d], [B, kv_heads, T, d]
   int64_t heads, kvHeads, keyDim, valueDim, past;
 };
 } // namespace

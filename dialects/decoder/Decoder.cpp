@@ -33,7 +33,8 @@ LogicalResult AnglesOp::verify() {
 }
 
 LogicalResult SplitOp::verify() {
-  if (getSizes().size() != getNumResults()) return emitOpError("has ") << getSizes().size() << " sizes for " << getNumResults() << " results";
+  if (getSizes().size() != getNumResults())
+    return emitOpError("has ") << getSizes().size() << " sizes for " << getNumResults() << " results";
   return success();
 }
 

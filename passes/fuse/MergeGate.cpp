@@ -1,5 +1,5 @@
-// act(x @ gate) * (x @ up) becomes gate(x @ [gate, up]) with columns alternating in blocks of 16: one pass over x, and a
-// worker holds both halves of each product in registers.
+// act(x @ gate) * (x @ up) becomes gate(x @ [gate, up]) with columns alternating in blocks of 16: one pass over x, and
+// a worker holds both halves of each product in registers.
 #include "dialects/decoder/Decoder.h"
 #include "passes/fuse/Passes.h"
 #include "passes/fuse/RecipeBuilder.h"
@@ -14,7 +14,8 @@ namespace ingot {
 
 static constexpr int64_t kBlock = 16;
 
-/// Two linears can be one when they read the same rows and their recipes have the same grid (or float type) and columns.
+/// Two linears can be one when they read the same rows and their recipes have the same grid (or float type) and
+/// columns.
 static bool mergeable(decoder::LinearOp a, decoder::LinearOp b) {
   auto ta = recipeType(a, a.getWeightAttr()), tb = recipeType(b, b.getWeightAttr());
   return a != b && a.getInput() == b.getInput() && ta.getElementType() == tb.getElementType() &&

@@ -1,5 +1,6 @@
 // Query, key and value of an attention come out of one linear: one pass over x, and rotary embedding and cache append
-// can follow in registers. Each part starts at a multiple of the unit: lcm(16, head dim), so that whole heads share a unit.
+// can follow in registers. Each part starts at a multiple of the unit: lcm(16, head dim), so that whole heads share a
+// unit.
 #include "dialects/decoder/Decoder.h"
 #include "passes/fuse/Passes.h"
 #include "passes/fuse/RecipeBuilder.h"
@@ -18,7 +19,7 @@ static constexpr int64_t kLanes = 16;
 namespace {
 /// Columns [begin, begin + size) of a linear: where query, key or value come from.
 struct Part {
-  Value value; // the split's or linear's result
+  Value value;                      // the split's or linear's result
   mutable decoder::LinearOp linear; // op accessors are not const
   int64_t begin, size;
 };
@@ -27,9 +28,12 @@ struct Part {
 /// Goes back through row-wise per-head ops to the linear behind `value`.
 static std::optional<Part> findPart(Value value) {
   while (Operation *op = value.getDefiningOp()) {
-    if (auto rope = dyn_cast<decoder::RopeOp>(op)) value = rope.getInput();
-    else if (auto norm = dyn_cast<decoder::NormOp>(op); norm && norm.getGroups() > 1) value = norm.getInput();
-    else break;
+    if (auto rope = dyn_cast<decoder::RopeOp>(op))
+      value = rope.getInput();
+    else if (auto norm = dyn_cast<decoder::NormOp>(op); norm && norm.getGroups() > 1)
+      value = norm.getInput();
+    else
+      break;
   }
   int64_t size = cast<RankedTensorType>(value.getType()).getDimSize(1);
   if (auto linear = value.getDefiningOp<decoder::LinearOp>()) return Part{value, linear, 0, size};
@@ -51,7 +55,8 @@ static bool mergeable(ArrayRef<Part> parts) {
   return llvm::all_of(parts, [&](const Part &part) {
     decoder::LinearOp a = parts[0].linear, b = part.linear;
     return a.getInput() == b.getInput() && a.getBias().has_value() == b.getBias().has_value() &&
-           a.getAccuracyLevel() == b.getAccuracyLevel() && type(parts[0]).getElementType() == type(part).getElementType() &&
+           a.getAccuracyLevel() == b.getAccuracyLevel() &&
+           type(parts[0]).getElementType() == type(part).getElementType() &&
            type(parts[0]).getEncoding() == type(part).getEncoding();
   });
 }

@@ -1,8 +1,9 @@
 // Puts every op of a function into a launch (dialects/decoder/README.md, launch rules 1-5).
 //
-// What depends on tokens and positions only comes first. Then, for each root in order: its prologue is cloned in (norms are cheap: each consumer's prepare repeats them, once a row);
-// its epilogue is every following op that only needs region values and values made before the root. What is left are row
-// programs: neighbours that depend on each other or on nothing made between them share a launch.
+// What depends on tokens and positions only comes first. Then, for each root in order: its prologue is cloned in (norms
+// are cheap: each consumer's prepare repeats them, once a row); its epilogue is every following op that only needs
+// region values and values made before the root. What is left are row programs: neighbours that depend on each other or
+// on nothing made between them share a launch.
 #include "dialects/decoder/Decoder.h"
 #include "passes/fuse/Passes.h"
 #include "llvm/ADT/SetVector.h"
@@ -20,7 +21,9 @@ using OpSet = llvm::SetVector<Operation *>;
 
 static bool isRoot(Operation *op) { return isa<LinearOp, AttendOp>(op); }
 
-static bool isRowProgram(Operation *op) { return isa<DecoderDialect>(op->getDialect()) && !isRoot(op) && !isa<LaunchOp, AppendOp>(op); }
+static bool isRowProgram(Operation *op) {
+  return isa<DecoderDialect>(op->getDialect()) && !isRoot(op) && !isa<LaunchOp, AppendOp>(op);
+}
 
 /// Launch rule 3. A norm follows only when it works head by head.
 static bool isEpilogue(Operation *op) {
@@ -130,8 +133,10 @@ static void hoistInputs(Block &block) {
   for (Operation &op : llvm::make_early_inc_range(block)) {
     bool early = isRowProgram(&op) && llvm::all_of(op.getOperands(), llvm::IsaPred<BlockArgument>);
     if (!early) continue;
-    if (&op == front) front = op.getNextNode();
-    else op.moveBefore(front);
+    if (&op == front)
+      front = op.getNextNode();
+    else
+      op.moveBefore(front);
   }
 }
 

@@ -1,7 +1,8 @@
 // Simplifies recipes and makes equal ones one symbol, so that tied weights are stored once.
 //
-// Rules: a transpose of a transpose composes, and an identity one goes; dead recipe ops go; recipes whose bodies are equal
-// (same ops, attributes, types, operands in order) are one recipe: the first in the module; recipes that nobody uses go.
+// Rules: a transpose of a transpose composes, and an identity one goes; dead recipe ops go; recipes whose bodies are
+// equal (same ops, attributes, types, operands in order) are one recipe: the first in the module; recipes that nobody
+// uses go.
 #include "dialects/weights/Weights.h"
 #include "passes/fuse/Passes.h"
 

@@ -15,9 +15,9 @@ struct KernelVariant {
   std::string kernel;            // its function's name in every level's module
   GridKind grid = GridKind::rows;
   uint32_t units = 1;
-  uint32_t per = 1;           // rows an item takes
-  uint8_t streams = 0;        // 0: for every CPU
-  uint64_t scratchBytes = 0;  // per worker
+  uint32_t per = 1;          // rows an item takes
+  uint8_t streams = 0;       // 0: for every CPU
+  uint64_t scratchBytes = 0; // per worker
 };
 
 /// The code of one launch region.

@@ -1,10 +1,10 @@
-// Every launch becomes a plan.launch that names its kernels. Regions are hashed with weights and layer abstracted, so that
-// the thirty equal layers of a model share one set of kernels.
+// Every launch becomes a plan.launch that names its kernels. Regions are hashed with weights and layer abstracted, so
+// that the thirty equal layers of a model share one set of kernels.
 #include "dialects/plan/Plan.h"
-#include "passes/lower/KernelGenerator.h"
-#include "passes/lower/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
+#include "passes/lower/KernelGenerator.h"
+#include "passes/lower/Passes.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
@@ -20,7 +20,8 @@ static SmallVector<Attribute> weightsOf(decoder::LaunchOp launch) {
   llvm::SetVector<Attribute> weights;
   for (Operation &op : launch.getBody().front())
     for (NamedAttribute attribute : op.getAttrDictionary())
-      if (isa<FlatSymbolRefAttr>(attribute.getValue()) && attribute.getName() != "cache") weights.insert(attribute.getValue());
+      if (isa<FlatSymbolRefAttr>(attribute.getValue()) && attribute.getName() != "cache")
+        weights.insert(attribute.getValue());
   return SmallVector<Attribute>(weights.begin(), weights.end());
 }
 
@@ -43,7 +44,8 @@ struct LowerLaunches : ingot::impl::LowerLaunchesBase<LowerLaunches> {
       return signalPassFailure();
     }
     SmallVector<decoder::LaunchOp> launches;
-    for (auto function : getOperation().getOps<func::FuncOp>()) llvm::append_range(launches, function.getOps<decoder::LaunchOp>());
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      llvm::append_range(launches, function.getOps<decoder::LaunchOp>());
     for (decoder::LaunchOp launch : launches)
       if (failed(lower(launch))) return signalPassFailure();
   }
@@ -54,12 +56,13 @@ private:
     SmallVector<Attribute> attributes;
     for (const KernelVariant &v : list) {
       auto grid = v.grid == GridKind::rows ? plan_ir::Grid::rows : plan_ir::Grid::q_tiles;
-      attributes.push_back(plan_ir::VariantAttr::get(&getContext(), v.maxRows, FlatSymbolRefAttr::get(&getContext(), v.kernel),
-                                                     grid, v.units, v.per, v.streams));
+      attributes.push_back(plan_ir::VariantAttr::get(
+          &getContext(), v.maxRows, FlatSymbolRefAttr::get(&getContext(), v.kernel), grid, v.units, v.per, v.streams));
       if (!kernelNames.insert(v.kernel).second) continue;
       OpBuilder atEnd = OpBuilder::atBlockEnd(getOperation().getBody());
       auto hashAttr = b.getIntegerAttr(b.getIntegerType(64, /*isSigned=*/false), APInt(64, hash));
-      atEnd.create<plan_ir::KernelOp>(getOperation().getLoc(), b.getStringAttr(v.kernel), hashAttr, b.getI64IntegerAttr(v.scratchBytes));
+      atEnd.create<plan_ir::KernelOp>(getOperation().getLoc(), b.getStringAttr(v.kernel), hashAttr,
+                                      b.getI64IntegerAttr(v.scratchBytes));
     }
     return b.getArrayAttr(attributes);
   }
@@ -76,9 +79,9 @@ private:
     OpBuilder b(launch);
     auto lowered = b.create<plan_ir::LaunchOp>(
         launch.getLoc(), launch.getResultTypes(), launch.getNameAttr(), launch.getInputs(),
-        b.getArrayAttr(weightsOf(launch)), layerOf(launch), variants(kernels.prepare, hash), variants(kernels.main, hash),
-        b.getI64IntegerAttr(kernels.preparedBytesPerRow), b.getI64IntegerAttr(kernels.preparePrivateRows),
-        b.getI64IntegerAttr(kernels.opsPerRow));
+        b.getArrayAttr(weightsOf(launch)), layerOf(launch), variants(kernels.prepare, hash),
+        variants(kernels.main, hash), b.getI64IntegerAttr(kernels.preparedBytesPerRow),
+        b.getI64IntegerAttr(kernels.preparePrivateRows), b.getI64IntegerAttr(kernels.opsPerRow));
     launch.replaceAllUsesWith(lowered.getResults());
     launch.erase();
     return success();

@@ -1,8 +1,8 @@
-// Checks lower's result. Rules: 1. functions hold plan.launch ops and a return; 2. every launch has a main variant, the last of
-// which serves any number of rows; 3. every kernel named exists as a plan.kernel.
+// Checks lower's result. Rules: 1. functions hold plan.launch ops and a return; 2. every launch has a main variant, the
+// last of which serves any number of rows; 3. every kernel named exists as a plan.kernel.
 #include "dialects/plan/Plan.h"
-#include "passes/lower/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "passes/lower/Passes.h"
 
 using namespace mlir;
 using namespace ingot;

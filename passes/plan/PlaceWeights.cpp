@@ -1,10 +1,10 @@
-// Gives every recipe that a launch binds its place in the weights segment, in the order of first use: a step reads forward
-// through the file. Recipes that nobody binds go.
+// Gives every recipe that a launch binds its place in the weights segment, in the order of first use: a step reads
+// forward through the file. Recipes that nobody binds go.
 #include "dialects/plan/Plan.h"
-#include "passes/lower/KernelGenerator.h"
-#include "passes/plan/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
+#include "passes/lower/KernelGenerator.h"
+#include "passes/plan/Passes.h"
 #include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
@@ -27,7 +27,8 @@ static std::string layoutName(weights::RecipeOp recipe) {
   if (auto grid = dyn_cast_or_null<weights::GridAttr>(type.getEncoding()))
     os << "int" << grid.getBits() << ' ' << weights::stringifyZeroKind(grid.getZero()) << " g" << grid.getGroup() << ' '
        << grid.getScale();
-  else os << type.getElementType();
+  else
+    os << type.getElementType();
   return name;
 }
 
@@ -57,8 +58,8 @@ private:
     int64_t rows = type.getRank() == 0 ? 1 : type.getDimSize(0), cols = rows ? type.getNumElements() / rows : 0;
     OpBuilder b = OpBuilder::atBlockEnd(getOperation().getBody());
     b.create<plan_ir::WeightOp>(recipe.getLoc(), b.getStringAttr(symbol.getValue() + ".packed"), symbol,
-                                b.getStringAttr(layoutName(recipe)), b.getI64IntegerAttr(offset), b.getI64IntegerAttr(size),
-                                b.getI64IntegerAttr(rows), b.getI64IntegerAttr(cols));
+                                b.getStringAttr(layoutName(recipe)), b.getI64IntegerAttr(offset),
+                                b.getI64IntegerAttr(size), b.getI64IntegerAttr(rows), b.getI64IntegerAttr(cols));
     offset = llvm::alignTo(offset + size, kAlignment);
   }
 
@@ -68,7 +69,9 @@ private:
 };
 } // namespace
 
-std::unique_ptr<Pass> ingot::createPlaceWeights(KernelGenerator &generator) { return std::make_unique<PlaceWeights>(generator); }
+std::unique_ptr<Pass> ingot::createPlaceWeights(KernelGenerator &generator) {
+  return std::make_unique<PlaceWeights>(generator);
+}
 
 void ingot::buildPlanPipeline(OpPassManager &manager, KernelGenerator &generator) {
   manager.addPass(createPlaceWeights(generator));

@@ -1,13 +1,14 @@
 // Turns @body and @head from SSA over tensors into steps over buffers.
 //
 // Invariants
-//  1. A tensor value is a buffer of its own, live from the step that writes it to the last that reads it; buffers that are
+//  1. A tensor value is a buffer of its own, live from the step that writes it to the last that reads it; buffers that
+//  are
 //     live together do not overlap. Body and head have an arena each, counted in bytes a row.
 //  2. The body's result is read by the head: it stays live to the body's end, and the head binds it as a body buffer.
 //  3. The head's result is the caller's logits. i32 arguments (tokens, positions) have no slot: kernels read the batch.
 #include "dialects/plan/Plan.h"
-#include "passes/plan/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "passes/plan/Passes.h"
 
 using namespace mlir;
 using namespace ingot;
@@ -34,7 +35,8 @@ public:
     for (bool moved = true; moved;) {
       moved = false;
       for (const Block &block : blocks)
-        if (block.first <= lastStep && firstStep <= block.last && block.offset < offset + size && offset < block.offset + block.size) {
+        if (block.first <= lastStep && firstStep <= block.last && block.offset < offset + size &&
+            offset < block.offset + block.size) {
           offset = block.offset + block.size;
           moved = true;
         }
@@ -55,7 +57,8 @@ private:
 
 struct PlanSteps : ingot::impl::PlanStepsBase<PlanSteps> {
   void runOnOperation() override {
-    auto body = getOperation().lookupSymbol<func::FuncOp>("body"), head = getOperation().lookupSymbol<func::FuncOp>("head");
+    auto body = getOperation().lookupSymbol<func::FuncOp>("body"),
+         head = getOperation().lookupSymbol<func::FuncOp>("head");
     if (!body || !head) {
       getOperation().emitError("needs @body and @head");
       return signalPassFailure();
@@ -114,9 +117,9 @@ private:
     if (!launch.getPrepare().empty()) bind(BindingKind::prepared);
     if (auto layer = launch.getLayer()) bind(BindingKind::immediate, {}, *layer);
     bool table = launch.getOpsPerRow() == 0; // embeds read a row, not the table
-    b.create<StepOp>(launch.getLoc(), launch.getNameAttr(), b.getArrayAttr(bindings), launch.getPrepare(), launch.getMain(),
-                     launch.getPreparedBytesPerRow(), launch.getPreparePrivateRows(), table ? 0 : weightBytes,
-                     launch.getOpsPerRow());
+    b.create<StepOp>(launch.getLoc(), launch.getNameAttr(), b.getArrayAttr(bindings), launch.getPrepare(),
+                     launch.getMain(), launch.getPreparedBytesPerRow(), launch.getPreparePrivateRows(),
+                     table ? 0 : weightBytes, launch.getOpsPerRow());
   }
 
   Arena arenas[2];

@@ -5,8 +5,8 @@
 //  4. weights do not overlap.
 #include "dialects/plan/Plan.h"
 #include "dialects/weights/Weights.h"
-#include "passes/plan/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "passes/plan/Passes.h"
 
 using namespace mlir;
 using namespace ingot;
@@ -46,7 +46,8 @@ struct VerifyPlan : ingot::impl::VerifyPlanBase<VerifyPlan> {
       for (auto step : entry.getBody().getOps<StepOp>())
         if (failed(verifyStep(step, symbols))) return failure();
     }
-    if (entries[0] != 1 || entries[1] != 1) return module.emitError("needs one entry for the body and one for the head");
+    if (entries[0] != 1 || entries[1] != 1)
+      return module.emitError("needs one entry for the body and one for the head");
     if (!module.getOps<func::FuncOp>().empty()) return module.emitError("still has functions");
     int64_t end = 0;
     for (auto weight : module.getOps<WeightOp>()) {

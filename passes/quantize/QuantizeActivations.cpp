@@ -1,5 +1,5 @@
-// Sets `num` of every launch with a linear root. int8 activations go with integer grids only, and share the weight's group:
-// one scale per group costs a twelfth of the KL of one per row (numerics.md).
+// Sets `num` of every launch with a linear root. int8 activations go with integer grids only, and share the weight's
+// group: one scale per group costs a twelfth of the KL of one per row (numerics.md).
 #include "dialects/decoder/Decoder.h"
 #include "passes/fuse/RecipeBuilder.h"
 #include "passes/quantize/Passes.h"
@@ -19,8 +19,8 @@ static bool chosenHere(Operation *user, FlatSymbolRefAttr symbol) {
   return !recipe.getBody().getOps<weights::QuantiseOp>().empty();
 }
 
-/// Packed layouts have groups of 16, 32, 64 and 128 columns; a file's block of any other size lies there as pieces of 32 that
-/// repeat its scale (docs/weights.md), and activations are scaled piece by piece.
+/// Packed layouts have groups of 16, 32, 64 and 128 columns; a file's block of any other size lies there as pieces of
+/// 32 that repeat its scale (docs/weights.md), and activations are scaled piece by piece.
 static int64_t layoutGroup(unsigned block) {
   return block == 16 || block == 32 || block == 64 || block == 128 ? block : 32;
 }
@@ -38,8 +38,9 @@ struct QuantizeActivations : ingot::impl::QuantizeActivationsBase<QuantizeActiva
       auto linear = dyn_cast_or_null<LinearOp>(launch.getRoot());
       if (!linear) return;
       auto grid = dyn_cast_or_null<weights::GridAttr>(recipeType(linear, linear.getWeightAttr()).getEncoding());
-      bool welcome = activations == "int8" || (activations == "auto" && (linear.getAccuracyLevel() == 4 ||
-                                                                         chosenHere(linear, linear.getWeightAttr())));
+      bool welcome =
+          activations == "int8" ||
+          (activations == "auto" && (linear.getAccuracyLevel() == 4 || chosenHere(linear, linear.getWeightAttr())));
       bool int8 = grid && welcome;
       launch.setNumAttr(NumAttr::get(&getContext(), int8 ? ActivationKind::int8 : ActivationKind::f32,
                                      int8 ? layoutGroup(grid.getGroup()) : 0));

@@ -38,8 +38,10 @@ struct QuantizeWeights : ingot::impl::QuantizeWeightsBase<QuantizeWeights> {
     llvm::MapVector<StringAttr, weights::GridAttr> wanted; // by recipe name
     module.walk([&](decoder::LinearOp op) {
       bool inHead = op->getParentOfType<func::FuncOp>().getName() == "head";
-      if (inHead) wanted[op.getWeightAttr().getAttr()] = *headGrid;
-      else wanted.try_emplace(op.getWeightAttr().getAttr(), *bodyGrid);
+      if (inHead)
+        wanted[op.getWeightAttr().getAttr()] = *headGrid;
+      else
+        wanted.try_emplace(op.getWeightAttr().getAttr(), *bodyGrid);
     });
     module.walk([&](decoder::EmbedOp op) { wanted.try_emplace(op.getTableAttr().getAttr(), *headGrid); });
 

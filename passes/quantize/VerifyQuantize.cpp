@@ -18,11 +18,13 @@ namespace ingot {
 
 static LogicalResult verifyLaunch(LaunchOp launch) {
   auto linear = dyn_cast_or_null<LinearOp>(launch.getRoot());
-  if (bool(linear) != bool(launch.getNumAttr())) return launch.emitOpError("`num` goes with a linear root, and only with one");
+  if (bool(linear) != bool(launch.getNumAttr()))
+    return launch.emitOpError("`num` goes with a linear root, and only with one");
   if (!linear) return success();
   NumAttr num = launch.getNumAttr();
   auto grid = dyn_cast_or_null<weights::GridAttr>(recipeType(linear, linear.getWeightAttr()).getEncoding());
-  if (num.getActivations() == ActivationKind::int8 && (!grid || num.getGroup() <= 0 || int64_t(grid.getGroup()) % num.getGroup()))
+  if (num.getActivations() == ActivationKind::int8 &&
+      (!grid || num.getGroup() <= 0 || int64_t(grid.getGroup()) % num.getGroup()))
     return launch.emitOpError("has int8 activations without an integer grid of their group");
   if (linear.getAccuracyLevel()) return linear.emitOpError("still carries an accuracy_level");
   return success();
@@ -31,9 +33,8 @@ static LogicalResult verifyLaunch(LaunchOp launch) {
 namespace {
 struct VerifyQuantize : ingot::impl::VerifyQuantizeBase<VerifyQuantize> {
   void runOnOperation() override {
-    auto result = getOperation().walk([](LaunchOp launch) {
-      return failed(verifyLaunch(launch)) ? WalkResult::interrupt() : WalkResult::advance();
-    });
+    auto result = getOperation().walk(
+        [](LaunchOp launch) { return failed(verifyLaunch(launch)) ? WalkResult::interrupt() : WalkResult::advance(); });
     if (result.wasInterrupted()) return signalPassFailure();
     for (auto group : getOperation().getOps<CacheGroupOp>())
       if (!group.getType().isF32() && !group.getType().isF16()) {

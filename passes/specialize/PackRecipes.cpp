@@ -1,5 +1,6 @@
 // Gives every recipe its packed layout. Matrices that a linear or an embed reads become r16 (float types and grids kept
-// exactly, bf16 widened to f32); vectors and look-up tables become plain f32 rows. A recipe read both ways is made twice.
+// exactly, bf16 widened to f32); vectors and look-up tables become plain f32 rows. A recipe read both ways is made
+// twice.
 #include "dialects/decoder/Decoder.h"
 #include "passes/fuse/RecipeBuilder.h"
 #include "passes/specialize/Passes.h"

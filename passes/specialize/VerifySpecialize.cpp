@@ -1,4 +1,5 @@
-// Checks specialize's result. Rules: 1. every recipe ends in pack; 2. there is one decoder.limits with a positive context.
+// Checks specialize's result. Rules: 1. every recipe ends in pack; 2. there is one decoder.limits with a positive
+// context.
 #include "dialects/decoder/Decoder.h"
 #include "dialects/weights/Weights.h"
 #include "passes/specialize/Passes.h"

@@ -13,7 +13,8 @@
 //  P8   body and head exist, have steps, and are of their own space
 //  P9   a step has 1..64 bindings, each in range; a body step binds no head buffer and no logits; at most one
 //       `prepared`, only with a `prepare` grid and bytes that are a multiple of 64
-//  P10  variants: kernel in range; 0 < units <= 2^24; per > 0; (max_rows, streams) strictly ascend; the last max_rows is 2^32 - 1;
+//  P10  variants: kernel in range; 0 < units <= 2^24; per > 0; (max_rows, streams) strictly ascend; the last max_rows
+//  is 2^32 - 1;
 //       q_tiles grids only in the body, where q_tile_rows > 0
 //  P11  buffers of an arena that are alive at the same time do not overlap (alive: from the first step that binds it to
 //       the last, body before head)

@@ -1,7 +1,8 @@
 // The contract between generated code and the runtime. Compiler and runtime meet in this folder and nowhere else.
 //
 // Invariants
-//  1. A kernel is `int32_t k(const ingot_args*, uint64_t begin, uint64_t end, void* scratch)`; it computes the grid items
+//  1. A kernel is `int32_t k(const ingot_args*, uint64_t begin, uint64_t end, void* scratch)`; it computes the grid
+//  items
 //     [begin, end), returns 0, never calls out, never allocates. Items are independent: any order, any worker.
 //  2. `args->slot[]` follows the order of the step's bindings in the plan; nothing else is passed.
 //  3. Rows are token-major: activation buffer of n bytes a row holds row r at base + r * n; bases are 64-byte aligned,

@@ -25,8 +25,10 @@ int main(int argc, char **argv) {
   CompileResult result = compileModel(options.compile);
   progress.clear();
 
-  if (options.json) fputs(checkJson(result).c_str(), stdout);
-  else printDiagnostics(result);
+  if (options.json)
+    fputs(checkJson(result).c_str(), stdout);
+  else
+    printDiagnostics(result);
   if (options.time) printPhases(result);
   bool reported = options.compile.reportFile.empty() ||
                   writeReport(options.compile.reportFile, reportJson(options.compile, result));
@@ -34,8 +36,8 @@ int main(int argc, char **argv) {
   if (options.compile.check) {
     if (!options.json) printf("%s: no gaps\n", options.compile.model.c_str());
   } else {
-    fprintf(stderr, "%s: %.1f MB, of which weights %.1f MB\n", options.compile.output.c_str(), result.artifactBytes / 1e6,
-            result.weightBytes / 1e6);
+    fprintf(stderr, "%s: %.1f MB, of which weights %.1f MB\n", options.compile.output.c_str(),
+            result.artifactBytes / 1e6, result.weightBytes / 1e6);
   }
   return exit_done;
 }

@@ -10,7 +10,8 @@ using namespace ingot;
 
 static const char *const kClosing =
     "MODEL is an ONNX file or a folder that holds model.onnx with tokenizer.json, tokenizer_config.json, config.json,\n"
-    "generation_config.json and genai_config.json; what is there is used. Without a tokenizer the artifact runs on --tokens.\n"
+    "generation_config.json and genai_config.json; what is there is used. Without a tokenizer the artifact runs on "
+    "--tokens.\n"
     "Exit codes: 0 done, 1 bad input, 2 usage, 3 our own bug.";
 
 static std::vector<std::string> splitList(const std::string &text) {
@@ -26,7 +27,8 @@ static int usage(const std::string &text) {
 }
 
 static bool isFormat(const std::string &text) {
-  std::string name = text.substr(0, text.find(':')), group = text.size() > name.size() ? text.substr(name.size() + 1) : "32";
+  std::string name = text.substr(0, text.find(':')),
+              group = text.size() > name.size() ? text.substr(name.size() + 1) : "32";
   bool known = name == "int8" || name == "int4";
   return text == "none" || (known && (group == "32" || group == "64" || group == "128"));
 }
@@ -57,7 +59,8 @@ int ingot::parseOptions(int argc, char **argv, IngotcOptions &options) {
   app.add_option("--cpu", levels, "levels of generated code: v3 (AVX2), v4 (AVX-512 VNNI)");
   app.add_option("--sm", sm, "GPU architectures (not there yet)");
   app.add_option("--quantize", compile.quantize, "none, int8 or int4[:GROUP], GROUP 32, 64 or 128");
-  app.add_option("--quantize-head", compile.quantizeHead, "the same for the head (default: int8 when --quantize is given)");
+  app.add_option("--quantize-head", compile.quantizeHead,
+                 "the same for the head (default: int8 when --quantize is given)");
   app.add_option("--kv-cache", compile.kvCache, "f32 or f16 (default: the graph's; f16 with --quantize)");
   app.add_option("--activations", compile.activations, "auto, f32 or int8");
   app.add_option("--max-context", compile.maxContext, "longest context in tokens (default: the model's own limit)");
@@ -82,7 +85,8 @@ int ingot::parseOptions(int argc, char **argv, IngotcOptions &options) {
   if (!sm.empty()) return usage("--sm: GPU targets are not there yet");
   if (!calibrate.empty()) return usage("--calibrate: not there yet");
   if (numerics != "exact") return usage("--numerics '" + numerics + "': only exact is there yet");
-  if (!isFormat(compile.quantize)) return usage("--quantize '" + compile.quantize + "': expected none, int8 or int4[:32|64|128]");
+  if (!isFormat(compile.quantize))
+    return usage("--quantize '" + compile.quantize + "': expected none, int8 or int4[:32|64|128]");
   if (!compile.quantizeHead.empty() && !isFormat(compile.quantizeHead))
     return usage("--quantize-head '" + compile.quantizeHead + "': expected none, int8 or int4[:32|64|128]");
   if (compile.activations != "auto" && compile.activations != "f32" && compile.activations != "int8")
@@ -91,7 +95,8 @@ int ingot::parseOptions(int argc, char **argv, IngotcOptions &options) {
     return usage("--kv-cache '" + compile.kvCache + "': expected f32 or f16 (int8 is not there yet)");
   if (compile.maxContext < 0) return usage("--max-context: expected a positive number of tokens");
   if (options.json && !compile.check) return usage("--json goes with --check");
-  if (!parseProgressStyle(progress, options.progress)) return usage("--progress '" + progress + "': expected auto, bar, lines or none");
+  if (!parseProgressStyle(progress, options.progress))
+    return usage("--progress '" + progress + "': expected auto, bar, lines or none");
   compile.withWeights = !noWeights;
   if (compile.output.empty()) {
     std::filesystem::path model(compile.model);

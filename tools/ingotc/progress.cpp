@@ -7,16 +7,22 @@
 using namespace ingot;
 
 bool ingot::parseProgressStyle(const std::string &text, ProgressStyle &style) {
-  if (text == "auto") style = ProgressStyle::automatic;
-  else if (text == "bar") style = ProgressStyle::bar;
-  else if (text == "lines") style = ProgressStyle::lines;
-  else if (text == "none") style = ProgressStyle::none;
-  else return false;
+  if (text == "auto")
+    style = ProgressStyle::automatic;
+  else if (text == "bar")
+    style = ProgressStyle::bar;
+  else if (text == "lines")
+    style = ProgressStyle::lines;
+  else if (text == "none")
+    style = ProgressStyle::none;
+  else
+    return false;
   return true;
 }
 
 Progress::Progress(ProgressStyle style) : style(style) {
-  if (style == ProgressStyle::automatic) this->style = isatty(STDERR_FILENO) ? ProgressStyle::bar : ProgressStyle::lines;
+  if (style == ProgressStyle::automatic)
+    this->style = isatty(STDERR_FILENO) ? ProgressStyle::bar : ProgressStyle::lines;
 }
 
 void Progress::show(const char *phase, double fraction) {
@@ -34,8 +40,8 @@ void Progress::show(const char *phase, double fraction) {
   double spent = std::chrono::duration<double>(now - started).count();
   constexpr int kWidth = 30;
   int filled = int(fraction * kWidth);
-  fprintf(stderr, "\r\x1b[K%-10s [%.*s%*s] %3.0f %%", phase, filled, "##############################", kWidth - filled, "",
-          fraction * 100);
+  fprintf(stderr, "\r\x1b[K%-10s [%.*s%*s] %3.0f %%", phase, filled, "##############################", kWidth - filled,
+          "", fraction * 100);
   if (fraction > 0.05) fprintf(stderr, "  %.0f s left", spent / fraction - spent);
   fflush(stderr);
   onScreen = true;

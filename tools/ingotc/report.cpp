@@ -33,7 +33,9 @@ std::string ingot::checkJson(const CompileResult &result) {
 std::string ingot::reportJson(const CompileOptions &options, const CompileResult &result) {
   Json json;
   json.begin_object().text("model", options.model).text("output", options.output).boolean("ok", result.ok);
-  json.integer("artifact_bytes", result.artifactBytes).integer("weight_bytes", result.weightBytes).begin_array("phases");
+  json.integer("artifact_bytes", result.artifactBytes)
+      .integer("weight_bytes", result.weightBytes)
+      .begin_array("phases");
   for (const Phase &phase : result.report.phases())
     json.begin_object()
         .text("name", phase.name)

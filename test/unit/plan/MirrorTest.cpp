@@ -86,5 +86,6 @@ TEST(PlanMirror, EnumsHaveTheSchemasCases) {
   Names grid = fieldsOf("enum", "Grid"), space = fieldsOf("enum", "Space"), kind = fieldsOf("enum", "BindingKind");
   EXPECT_EQ(cases([](unsigned i) { return plan_ir::stringifyGrid(plan_ir::Grid(i)); }, grid.size()), grid);
   EXPECT_EQ(cases([](unsigned i) { return plan_ir::stringifySpace(plan_ir::Space(i)); }, space.size()), space);
-  EXPECT_EQ(cases([](unsigned i) { return plan_ir::stringifyBindingKind(plan_ir::BindingKind(i)); }, kind.size()), kind);
+  EXPECT_EQ(cases([](unsigned i) { return plan_ir::stringifyBindingKind(plan_ir::BindingKind(i)); }, kind.size()),
+            kind);
 }
