@@ -7,7 +7,7 @@ using namespace mlir;
 namespace ingot::cpu {
 namespace {
 
-using Type_ = WeightFormat::Type;
+using Element = WeightFormat::Type;
 using Zero = WeightFormat::Zero;
 
 struct FloatTile {
@@ -34,8 +34,8 @@ struct FloatTile {
   //===- float weights: [k][16 rows] ------------------------------------------------------------------------------===//
 
   Value loadFloats(Value address) {
-    if (f.type == Type_::f32) return e.loadConstant(floats, address);
-    if (f.type == Type_::f16) return e.extendHalf(e.loadConstant(e.vec(e.f16, tile.width), address));
+    if (f.type == Element::f32) return e.loadConstant(floats, address);
+    if (f.type == Element::f16) return e.extendHalf(e.loadConstant(e.vec(e.f16, tile.width), address));
     return e.bitcast(floats, e.shl(e.zext(words, e.loadConstant(e.vec(e.i16, tile.width), address)), 16));
   }
 
@@ -64,7 +64,7 @@ struct FloatTile {
   struct Group {
     Value data, scale, zero; // of one part: ptr, f32 lanes, zero points or minima as f32 lanes
   };
-  int64_t chunkColumns = f.type == Type_::int4 ? 8 : 4;
+  int64_t chunkColumns = f.type == Element::int4 ? 8 : 4;
 
   Value parameters(Value address) {
     if (f.scale == WeightFormat::Scale::f32) return e.loadConstant(floats, address);
@@ -81,7 +81,7 @@ struct FloatTile {
 
   // The code of column i of a chunk as f32, less `bias`. At v4 an int4 code is looked up: vpermps reads the low 4 bits.
   Value codeOf(Value chunk, int64_t i, int64_t bias) {
-    bool int4 = f.type == Type_::int4;
+    bool int4 = f.type == Element::int4;
     Value shifted = e.lshr(chunk, int4 ? i % 4 * 8 + i / 4 * 4 : i * 8);
     if (!int4 || !e.v4()) {
       Value code = e.iand(shifted, e.integer(words, int4 ? 15 : 255));
@@ -101,14 +101,14 @@ struct FloatTile {
   }
 
   SmallVector<Value> chunk(ArrayRef<Group> groups, Value index, Value xOffset, int64_t count, ValueRange accumulators) {
-    SmallVector<Value> acc(accumulators), words_;
+    SmallVector<Value> acc(accumulators), chunks;
     for (const Group &group : groups) {
       Value v = e.loadConstant(words, e.at(group.data, e.imul(index, kChunkBytes)));
-      words_.push_back(f.type == Type_::int8 ? e.ixor(v, e.integer(words, int32_t(0x80808080))) : v); // to codes
+      chunks.push_back(f.type == Element::int8 ? e.ixor(v, e.integer(words, int32_t(0x80808080))) : v); // to codes
     }
     Value x = e.iadd(xOffset, e.imul(index, 4 * chunkColumns));
     for (int64_t i = 0; i < count; ++i)
-      acc = column(x, i, acc, [&](size_t p) { return dequantise(groups[p], words_[p], i); });
+      acc = column(x, i, acc, [&](size_t p) { return dequantise(groups[p], chunks[p], i); });
     return acc;
   }
 
