@@ -76,7 +76,8 @@ public:
   }
 
 private:
-  static constexpr unsigned maxDepth = 4 * 32; // a nested graph is model/graph/node/attribute deep
+  static constexpr unsigned maxDepth =
+      3 * 32; // a nested graph lies a node and an attribute deeper; libprotobuf stops at 100
   static constexpr size_t maxVarints = 1 << 20;
 
   bool scanTensor(llvm::StringRef message, std::string &out) {

@@ -78,7 +78,7 @@ std::optional<TensorData> ingot::tensorData(const onnx::TensorProto &tensor, MLI
   if (!element) error = "has elements of " + elementTypeName(tensor.data_type()) + ", which is not supported";
   if (element) {
     data.type = checkedTensorType(SmallVector<int64_t>(tensor.dims().begin(), tensor.dims().end()), element);
-    if (!data.type) error = "has a negative dim or too many elements";
+    if (!data.type || !data.type.hasStaticShape()) error = "has a negative dim or too many elements";
   }
   bool good =
       error.empty() && (tensor.data_location() == onnx::TensorProto::EXTERNAL ? readExternal(tensor, data, error)

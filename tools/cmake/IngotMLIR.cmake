@@ -18,6 +18,21 @@ endfunction()
 ingot_mlir_flags(mlir_pch)
 target_precompile_headers(mlir_pch PRIVATE ${CMAKE_CURRENT_LIST_DIR}/mlir_pch.h)
 
+# Sanitised rooms of the compiler (the importer and what it feeds) need a precompiled header with the same flags.
+function(ingot_sanitize_compiler target)
+  if(NOT INGOT_SANITIZE)
+    return()
+  endif()
+  if(NOT TARGET mlir_pch_sanitized)
+    add_library(mlir_pch_sanitized OBJECT ${PROJECT_BINARY_DIR}/mlir_pch.cpp)
+    ingot_mlir_flags(mlir_pch_sanitized)
+    ingot_sanitize(mlir_pch_sanitized)
+    target_precompile_headers(mlir_pch_sanitized PRIVATE ${PROJECT_SOURCE_DIR}/tools/cmake/mlir_pch.h)
+  endif()
+  ingot_sanitize(${target})
+  set_target_properties(${target} PROPERTIES PRECOMPILE_HEADERS_REUSE_FROM mlir_pch_sanitized)
+endfunction()
+
 # A library of the compiler. Links the shared MLIR and LLVM that Debian ships.
 function(ingot_compiler_library target)
   cmake_parse_arguments(arg "" "" "SOURCES;LIBS;DEPENDS" ${ARGN})
