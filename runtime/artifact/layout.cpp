@@ -73,6 +73,28 @@ Status check_segments(const Layout &layout, const char *name) {
   return {};
 }
 
+// Every byte that no part owns is 0, so that nothing can hide there and no damage goes unseen.
+Status check_gap(Bytes file, const char *name, uint64_t begin, uint64_t end) {
+  if (end - begin >= INGOT_SEGMENT_ALIGNMENT)
+    return damaged(name, "%llu bytes at %llu belong to no part", (unsigned long long)(end - begin),
+                   (unsigned long long)begin);
+  for (uint64_t i = begin; i < end; ++i)
+    if (file[i] != 0) return damaged(name, "byte %llu, between two parts, is not 0", (unsigned long long)i);
+  return {};
+}
+
+Status check_gaps(const Layout &layout, const char *name) {
+  const ingot_header *header = layout.header;
+  INGOT_TRY(check_gap(layout.file, name, frame_end(header), header->plan_offset));
+  uint64_t end = header->plan_offset + header->plan_size;
+  for (uint32_t i = 0; i < header->segment_count; ++i) {
+    INGOT_TRY(check_gap(layout.file, name, end, layout.segments[i].offset));
+    end = layout.segments[i].offset + layout.segments[i].size;
+  }
+  if (end != layout.file.size()) return damaged(name, "bytes follow the last part");
+  return {};
+}
+
 } // namespace
 
 const char *segment_kind_name(uint32_t kind) {
@@ -104,6 +126,7 @@ Status read_layout(Bytes file, const char *name, Layout *layout) {
   if (hash_of(records) != header->table_hash) return damaged(name, "the segment records' hash does not match");
   INGOT_TRY(check_plan_range(file, name, header));
   INGOT_TRY(check_segments(read, name));
+  INGOT_TRY(check_gaps(read, name));
   read.plan = file.subspan(header->plan_offset, header->plan_size);
   *layout = read;
   return {};

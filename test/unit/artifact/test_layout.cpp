@@ -59,6 +59,25 @@ TEST(Layout, FlippedWeightsAreFoundByVerifyOnly) {
   EXPECT_NE(std::string(artifact.verify().message()).find("weights"), std::string::npos);
 }
 
+TEST(Layout, EveryFlippedByteBetweenThePartsIsRefused) {
+  std::vector<uint8_t> file = toy_file();
+  ingot_header header = header_of(file);
+  uint64_t end = header.plan_offset + header.plan_size;
+  for (uint32_t s = 0; s < header.segment_count; ++s) {
+    ingot_segment segment = segments_of(file)[s];
+    for (uint64_t i = end; i < segment.offset; i += 7) {
+      file[i] ^= 16;
+      EXPECT_NE(std::string(load(file).message()).find("between two parts"), std::string::npos) << "byte " << i;
+      file[i] ^= 16;
+    }
+    end = segment.offset + segment.size;
+  }
+  file.push_back(0);
+  header_of(file).file_size += 1;
+  reseal(file);
+  EXPECT_NE(std::string(load(file).message()).find("follow the last part"), std::string::npos);
+}
+
 TEST(Layout, EveryTruncationIsRefused) {
   std::vector<uint8_t> file = toy_file();
   for (size_t size = 0; size < file.size(); size += size < 4096 ? 1 : 61)
@@ -84,6 +103,8 @@ TEST(Layout, ResealedLiesAreRefusedByName) {
       {"misplaced", [](auto &f) { segments_of(f)[0].size = ~uint64_t(0) - 4096; }},
       {"misplaced", [](auto &f) { segments_of(f)[1].offset = segments_of(f)[0].offset; }},
       {"misplaced", [](auto &f) { segments_of(f)[2].offset += 8; }},
+      {"belong to no part",
+       [](auto &f) { segments_of(f)[2].offset += 4096, f.resize(f.size() + 4096), header_of(f).file_size += 4096; }},
       {"both CPU code 3", [](auto &f) { segments_of(f)[2].tag = 3; }},
   };
   for (const Lie &lie : lies) {
