@@ -124,6 +124,7 @@ struct ExpandRule {
 
 struct Cut {
   Expr begin, length;
+  int64_t step;
 };
 
 /// One bound as NumPy counts and clamps it. Null if clamping depends on sizes.
@@ -145,6 +146,21 @@ Expr clampBound(ExprContext &exprs, Expr bound, Expr size) {
   return {};
 }
 
+/// What `op` cuts out of its k-th axis, of length `size`; nullopt (reported) if that depends on the sequence's length.
+std::optional<Cut> cutOf(graph::SliceOp op, Typing &typing, Expr start, Expr stop, int64_t step, Expr size) {
+  ExprContext &exprs = typing.exprs;
+  Expr begin, end, length;
+  if (step > 0 && size.isAffine()) begin = clampBound(exprs, start, size), end = clampBound(exprs, stop, size);
+  if (begin && end) length = exprs.sub(end, begin);
+  if (length && step > 1) length = exprs.floorDiv(exprs.add(length, exprs.integer(step - 1)), step);
+  if (length && length.isAffine() && exprs.lessEqual(exprs.integer(0), length).asBool() == true)
+    return Cut{begin, length, step};
+  typing.report(op, "cuts [" + exprs.print(start) + " : " + exprs.print(stop) + " : " + std::to_string(step) +
+                        "] out of an axis of length " + exprs.print(size) +
+                        "; the cut depends on how long the sequence is");
+  return std::nullopt;
+}
+
 struct SliceRule {
   void infer(graph::SliceOp op, Typing &typing) const {
     if (readsCache(typing, op)) return;
@@ -153,32 +169,22 @@ struct SliceRule {
     ExprContext &exprs = typing.exprs;
     Value input = op.getInput();
     Shape shape(typing.shape(input));
-    SmallVector<Expr, 4> offsets(shape.size(), exprs.integer(0));
-    SmallVector<int64_t, 4> steps(shape.size(), 1);
+    SmallVector<Cut, 4> cuts(shape.size(), Cut{exprs.integer(0), {}, 1});
+    if (starts->size() != op.getAxes().size() || ends->size() != op.getAxes().size())
+      return typing.report(op, "has another number of bounds than axes");
     for (auto [k, axis] : llvm::enumerate(op.getAxes())) {
       Expr size = shape[axis].size(exprs);
-      int64_t step = op.getSteps()[k];
-      auto refuse = [&] {
-        typing.report(op, "cuts [" + exprs.print((*starts)[k]) + " : " + exprs.print((*ends)[k]) + " : " +
-                              std::to_string(step) + "] out of an axis of length " + exprs.print(size) +
-                              "; the cut depends on how long the sequence is");
-      };
-      if (k >= starts->size() || k >= ends->size() || step <= 0 || !size.isAffine()) return refuse();
-      Expr begin = clampBound(exprs, (*starts)[k], size), end = clampBound(exprs, (*ends)[k], size);
-      if (!begin || !end) return refuse();
-      Expr length = exprs.sub(end, begin);
-      if (step > 1) length = exprs.floorDiv(exprs.add(length, exprs.integer(step - 1)), step);
-      if (!length.isAffine() || exprs.lessEqual(exprs.integer(0), length).asBool() != true) return refuse();
-      if (typing[input].isToken() && !shape[axis].constant() && length != size) {
-        typing.report(op, "cuts " + exprs.print(length) + " rows out of the token axis of length " + exprs.print(size) +
-                              "; every token must be treated alike");
-      }
-      shape[axis] = Dim(exprs, length), offsets[axis] = begin, steps[axis] = step;
+      auto cut = cutOf(op, typing, (*starts)[k], (*ends)[k], op.getSteps()[k], size);
+      if (!cut) return;
+      if (typing[input].isToken() && !shape[axis].constant() && cut->length != size)
+        typing.report(op, "cuts " + exprs.print(cut->length) + " rows out of the token axis of length " +
+                              exprs.print(size) + "; every token must be treated alike");
+      shape[axis] = Dim(exprs, cut->length), cuts[axis] = *cut;
     }
-    setMoved(typing, op, input, shape, [&exprs, offsets, steps](Indices indices) {
+    setMoved(typing, op, input, shape, [&exprs, cuts](Indices indices) {
       SmallVector<Expr, 4> inner;
-      for (auto [index, offset, step] : llvm::zip(indices, offsets, steps))
-        inner.push_back(exprs.add(exprs.mul(index, exprs.integer(step)), offset));
+      for (auto [index, cut] : llvm::zip(indices, cuts))
+        inner.push_back(exprs.add(exprs.mul(index, exprs.integer(cut.step)), cut.begin));
       return inner;
     });
   }
