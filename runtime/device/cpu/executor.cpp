@@ -42,8 +42,8 @@ Status Executor::open(const Artifact &artifact, const ExecutorOptions &options, 
   body_rows_ = align_up(options.most_rows, row_granule);
   head_rows_ = align_up(options.most_logits, row_granule);
   INGOT_TRY(take_memory(artifact, options));
-  INGOT_TRY(bind(*artifact.plan().body(), body_args_, body_memory_));
-  return bind(*artifact.plan().head(), head_args_, head_memory_);
+  INGOT_TRY(bind(*artifact.plan().body(), body_));
+  return bind(*artifact.plan().head(), head_);
 }
 
 Status Executor::take_memory(const Artifact &artifact, const ExecutorOptions &options) {
@@ -97,20 +97,21 @@ uint64_t Executor::slot_of(const plan::Binding &binding) const {
 }
 
 // Lays out the argument blocks of an entry, one after the other.
-Status Executor::bind(const plan::Entry &entry, Array<StepArgs> &args, Block &memory) {
+Status Executor::bind(const plan::Entry &entry, BoundEntry &bound) {
   auto size_of = [](const plan::Step &step) {
     return align_up(sizeof(ingot_args) + step.bindings()->size() * sizeof(uint64_t), 64);
   };
   size_t bytes = 0;
   for (const plan::Step *step : *entry.steps()) bytes += size_of(*step);
-  INGOT_TRY(memory.take(options_.allocator, bytes, 64, "argument blocks"));
-  INGOT_TRY(args.take(options_.allocator, entry.steps()->size(), "argument blocks"));
-  uint8_t *next = memory.data();
+  INGOT_TRY(bound.memory.take(options_.allocator, bytes, 64, "argument blocks"));
+  INGOT_TRY(bound.args.take(options_.allocator, entry.steps()->size(), "argument blocks"));
+  bound.entry = &entry;
+  uint8_t *next = bound.memory.data();
   for (uint32_t s = 0; s < entry.steps()->size(); ++s) {
     const plan::Step &step = *entry.steps()->Get(s);
-    args[s].args = reinterpret_cast<ingot_args *>(next);
-    args[s].args->batch = batch_;
-    for (uint32_t i = 0; i < step.bindings()->size(); ++i) args[s].args->slot[i] = slot_of(*step.bindings()->Get(i));
+    ingot_args *args = bound.args[s].args = reinterpret_cast<ingot_args *>(next);
+    args->batch = batch_;
+    for (uint32_t i = 0; i < step.bindings()->size(); ++i) args->slot[i] = slot_of(*step.bindings()->Get(i));
     next += size_of(step);
   }
   return {};
@@ -163,11 +164,11 @@ void Executor::add_phases(const plan::Step &step, uint32_t index, ingot_args *ar
 
 Status Executor::run(plan::Space space, const std::atomic<bool> *cancel) {
   bool body = space == plan::Space::body;
-  const plan::Entry &entry = body ? *artifact_->plan().body() : *artifact_->plan().head();
+  const BoundEntry &bound = body ? body_ : head_;
   uint64_t rows = body ? batch_->n_rows : batch_->n_logits;
   n_phases_ = 0;
-  for (uint32_t s = 0; s < entry.steps()->size(); ++s)
-    add_phases(*entry.steps()->Get(s), s, (body ? body_args_ : head_args_)[s].args, rows);
+  for (uint32_t s = 0; s < bound.args.size(); ++s)
+    add_phases(*bound.entry->steps()->Get(s), s, bound.args[s].args, rows);
   return pool_.run(phases(), cancel, times_.data());
 }
 

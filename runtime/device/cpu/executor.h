@@ -40,9 +40,15 @@ private:
   struct StepArgs {
     ingot_args *args;
   };
+  // An entry of the plan and the argument blocks of its steps.
+  struct BoundEntry {
+    const plan::Entry *entry = nullptr;
+    Array<StepArgs> args;
+    Block memory;
+  };
 
   Status take_memory(const Artifact &artifact, const ExecutorOptions &options);
-  Status bind(const plan::Entry &entry, Array<StepArgs> &args, Block &memory);
+  Status bind(const plan::Entry &entry, BoundEntry &bound);
   uint64_t slot_of(const plan::Binding &binding) const;
   uint64_t items_of(const plan::Variant &variant, uint64_t rows) const;
   const plan::Variant &choose(const flatbuffers::Vector<flatbuffers::Offset<plan::Variant>> &variants,
@@ -53,8 +59,8 @@ private:
   const ingot_batch *batch_ = nullptr;
   ExecutorOptions options_;
   size_t body_rows_ = 0, head_rows_ = 0; // capacities
-  Block body_arena_, head_arena_, prepared_, logits_, body_memory_, head_memory_;
-  Array<StepArgs> body_args_, head_args_;
+  Block body_arena_, head_arena_, prepared_, logits_;
+  BoundEntry body_, head_;
   Array<Phase> phases_;
   Array<PhaseTime> times_;
   size_t n_phases_ = 0;
