@@ -1,8 +1,8 @@
 // act(x @ gate) * (x @ up) becomes gate(x @ [gate, up]) with columns alternating in blocks of 16: one pass over x, and
 // a worker holds both halves of each product in registers.
 #include "dialects/decoder/Decoder.h"
+#include "passes/fuse/LinearPart.h"
 #include "passes/fuse/Passes.h"
-#include "passes/fuse/RecipeBuilder.h"
 
 using namespace mlir;
 using namespace ingot;
@@ -14,32 +14,22 @@ namespace ingot {
 
 static constexpr int64_t kBlock = 16;
 
-/// Two linears can be one when they read the same rows and their recipes have the same grid (or float type) and
-/// columns.
-static bool mergeable(decoder::LinearOp a, decoder::LinearOp b) {
-  auto ta = recipeType(a, a.getWeightAttr()), tb = recipeType(b, b.getWeightAttr());
-  return a != b && a.getInput() == b.getInput() && ta.getElementType() == tb.getElementType() &&
-         ta.getEncoding() == tb.getEncoding() && ta.getShape() == tb.getShape() &&
-         a.getBias().has_value() == b.getBias().has_value() && a.getAccuracyLevel() == b.getAccuracyLevel() &&
-         a->hasOneUse() && b->hasOneUse();
-}
-
 /// [gate, up], each padded to a multiple of 16 rows, alternating in blocks of 16.
-static FlatSymbolRefAttr interleave(ModuleOp module, Location loc, FlatSymbolRefAttr gate, FlatSymbolRefAttr up) {
-  RecipeBuilder recipe(module, loc);
-  Value g = recipe.load(gate), u = recipe.load(up);
-  int64_t rows = llvm::alignTo(cast<RankedTensorType>(g.getType()).getDimSize(0), kBlock);
-  Value both = recipe.concatRows({recipe.padRows(g, rows), recipe.padRows(u, rows)});
+static FlatSymbolRefAttr interleave(ModuleOp module, ArrayRef<LinearPart> parts, bool bias) {
+  RecipeBuilder recipe(module, parts[0].linear.getLoc());
+  FlatSymbolRefAttr gate = bias ? parts[0].linear.getBiasAttr() : parts[0].linear.getWeightAttr();
+  int64_t rows = llvm::alignTo(parts[0].size, kBlock);
+  Value both = recipe.concatRows(loadParts(recipe, parts, kBlock, bias));
   Value mixed = recipe.permuteRows(both, {rows / kBlock, 2, kBlock}, {kBlock, rows, 1});
   return recipe.finish(mixed, (gate.getValue() + "_and_up").str());
 }
 
-static void merge(decoder::MulOp mul, decoder::ActOp act, decoder::LinearOp gate, decoder::LinearOp up) {
+static void merge(decoder::MulOp mul, decoder::ActOp act, ArrayRef<LinearPart> parts) {
   auto module = mul->getParentOfType<ModuleOp>();
   OpBuilder b(mul);
-  auto weight = interleave(module, gate.getLoc(), gate.getWeightAttr(), up.getWeightAttr());
-  FlatSymbolRefAttr bias;
-  if (gate.getBias()) bias = interleave(module, gate.getLoc(), gate.getBiasAttr(), up.getBiasAttr());
+  decoder::LinearOp gate = parts[0].linear;
+  auto weight = interleave(module, parts, false);
+  FlatSymbolRefAttr bias = gate.getBias() ? interleave(module, parts, true) : FlatSymbolRefAttr();
   auto type = cast<RankedTensorType>(mul.getResult().getType());
   auto wide = RankedTensorType::get({type.getDimSize(0), 2 * int64_t(llvm::alignTo(type.getDimSize(1), kBlock))},
                                     type.getElementType());
@@ -49,8 +39,16 @@ static void merge(decoder::MulOp mul, decoder::ActOp act, decoder::LinearOp gate
   mul.replaceAllUsesWith(result.getResult());
   mul.erase();
   act.erase();
-  gate.erase();
-  up.erase();
+  eraseDeadParts(parts);
+}
+
+/// Gate and up behind act(gate) * up, when nobody else reads them.
+static SmallVector<LinearPart> findParts(decoder::ActOp act, Value up) {
+  if (!act || !act->hasOneUse() || !act.getInput().hasOneUse() || !up.hasOneUse()) return {};
+  auto gatePart = partOf(act.getInput()), upPart = partOf(up);
+  if (!gatePart || !upPart || gatePart->size != upPart->size) return {};
+  SmallVector<LinearPart> parts{*gatePart, *upPart};
+  return mergeable(parts) ? parts : SmallVector<LinearPart>();
 }
 
 namespace {
@@ -59,10 +57,9 @@ struct MergeGate : ingot::impl::MergeGateBase<MergeGate> {
     getOperation().walk([](decoder::MulOp mul) {
       for (auto [first, second] : {std::pair(mul.getLhs(), mul.getRhs()), std::pair(mul.getRhs(), mul.getLhs())}) {
         auto act = first.getDefiningOp<decoder::ActOp>();
-        auto up = second.getDefiningOp<decoder::LinearOp>();
-        auto gate = act && act->hasOneUse() ? act.getInput().getDefiningOp<decoder::LinearOp>() : decoder::LinearOp();
-        if (!gate || !up || !mergeable(gate, up)) continue;
-        merge(mul, act, gate, up);
+        SmallVector<LinearPart> parts = findParts(act, second);
+        if (parts.empty()) continue;
+        merge(mul, act, parts);
         return;
       }
     });

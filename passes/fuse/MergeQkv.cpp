@@ -2,8 +2,8 @@
 // can follow in registers. Each part starts at a multiple of the unit: lcm(16, head dim), so that whole heads share a
 // unit.
 #include "dialects/decoder/Decoder.h"
+#include "passes/fuse/LinearPart.h"
 #include "passes/fuse/Passes.h"
-#include "passes/fuse/RecipeBuilder.h"
 #include <numeric>
 
 using namespace mlir;
@@ -16,66 +16,27 @@ namespace ingot {
 
 static constexpr int64_t kLanes = 16;
 
-namespace {
-/// Columns [begin, begin + size) of a linear: where query, key or value come from.
-struct Part {
-  Value value;                      // the split's or linear's result
-  mutable decoder::LinearOp linear; // op accessors are not const
-  int64_t begin, size;
-};
-} // namespace
-
-/// Goes back through row-wise per-head ops to the linear behind `value`.
-static std::optional<Part> findPart(Value value) {
+/// Goes back through ops that work head by head to the linear behind `value`.
+static std::optional<LinearPart> findPart(Value value, int64_t heads) {
   while (Operation *op = value.getDefiningOp()) {
     if (auto rope = dyn_cast<decoder::RopeOp>(op))
       value = rope.getInput();
-    else if (auto norm = dyn_cast<decoder::NormOp>(op); norm && norm.getGroups() > 1)
+    else if (auto norm = dyn_cast<decoder::NormOp>(op); norm && int64_t(norm.getGroups()) == heads)
       value = norm.getInput();
     else
       break;
   }
-  int64_t size = cast<RankedTensorType>(value.getType()).getDimSize(1);
-  if (auto linear = value.getDefiningOp<decoder::LinearOp>()) return Part{value, linear, 0, size};
-  auto split = value.getDefiningOp<decoder::SplitOp>();
-  auto linear = split ? split.getInput().getDefiningOp<decoder::LinearOp>() : decoder::LinearOp();
-  if (!linear) return std::nullopt;
-  int64_t begin = 0;
-  for (auto [result, width] : llvm::zip(split.getResults(), split.getSizes())) {
-    begin = llvm::alignTo(begin, split.getAlign());
-    if (result == value) return Part{value, linear, begin, width};
-    begin += width;
-  }
-  return std::nullopt;
+  return partOf(value);
 }
 
-/// Parts can share a linear when they read the same rows and their recipes are of one kind.
-static bool mergeable(ArrayRef<Part> parts) {
-  auto type = [](const Part &part) { return recipeType(part.linear, part.linear.getWeightAttr()); };
-  return llvm::all_of(parts, [&](const Part &part) {
-    decoder::LinearOp a = parts[0].linear, b = part.linear;
-    return a.getInput() == b.getInput() && a.getBias().has_value() == b.getBias().has_value() &&
-           a.getAccuracyLevel() == b.getAccuracyLevel() &&
-           type(parts[0]).getElementType() == type(part).getElementType() &&
-           type(parts[0]).getEncoding() == type(part).getEncoding();
-  });
-}
-
-static FlatSymbolRefAttr joinRows(ModuleOp module, ArrayRef<Part> parts, int64_t unit, bool bias) {
+static FlatSymbolRefAttr joinRows(ModuleOp module, ArrayRef<LinearPart> parts, int64_t unit, bool bias) {
   RecipeBuilder recipe(module, parts[0].linear.getLoc());
-  SmallVector<Value> rows;
-  std::string name;
-  for (const Part &part : parts) {
-    decoder::LinearOp linear = part.linear;
-    FlatSymbolRefAttr symbol = bias ? linear.getBiasAttr() : linear.getWeightAttr();
-    Value piece = recipe.slice(recipe.load(symbol), 0, part.begin, part.size);
-    rows.push_back(recipe.padRows(piece, llvm::alignTo(part.size, unit)));
-    if (name.empty()) name = symbol.getValue().str() + "_qkv";
-  }
-  return recipe.finish(recipe.concatRows(rows), name);
+  FlatSymbolRefAttr first = bias ? parts[0].linear.getBiasAttr() : parts[0].linear.getWeightAttr();
+  Value rows = recipe.concatRows(loadParts(recipe, parts, unit, bias));
+  return recipe.finish(rows, (first.getValue() + "_qkv").str());
 }
 
-static void merge(decoder::AttentionOp attention, ArrayRef<Part> parts) {
+static void merge(decoder::AttentionOp attention, ArrayRef<LinearPart> parts) {
   auto module = attention->getParentOfType<ModuleOp>();
   int64_t headDim = parts[0].size / int64_t(attention.getHeads());
   int64_t valueDim = parts[2].size / int64_t(attention.getKvHeads());
@@ -83,7 +44,7 @@ static void merge(decoder::AttentionOp attention, ArrayRef<Part> parts) {
 
   // Operands of the linears dominate the first of them; ropes and norms follow in place.
   decoder::LinearOp first = parts[0].linear;
-  for (const Part &part : parts)
+  for (const LinearPart &part : parts)
     if (part.linear->isBeforeInBlock(first)) first = part.linear;
   OpBuilder b(first);
   auto weight = joinRows(module, parts, unit, false);
@@ -94,7 +55,7 @@ static void merge(decoder::AttentionOp attention, ArrayRef<Part> parts) {
   int64_t columns = 0;
   SmallVector<int64_t> sizes;
   SmallVector<Type> types;
-  for (const Part &part : parts) {
+  for (const LinearPart &part : parts) {
     columns += llvm::alignTo(part.size, unit);
     sizes.push_back(part.size);
     types.push_back(withColumns(part.size));
@@ -102,24 +63,24 @@ static void merge(decoder::AttentionOp attention, ArrayRef<Part> parts) {
   auto linear = b.create<decoder::LinearOp>(first.getLoc(), withColumns(columns), first.getInput(), weight, bias,
                                             b.getI64IntegerAttr(first.getAccuracyLevel()));
   auto split = b.create<decoder::SplitOp>(first.getLoc(), types, linear.getResult(), sizes, unit);
-  llvm::SmallSetVector<Operation *, 4> old;
   for (auto [part, result] : llvm::zip(parts, split.getResults())) {
-    old.insert(part.value.getDefiningOp());
     Value value = part.value;
     value.replaceAllUsesWith(result);
   }
-  for (const Part &part : parts) old.insert(part.linear);
-  for (Operation *op : old)
-    if (op->use_empty()) op->erase();
+  eraseDeadParts(parts);
 }
 
 namespace {
 struct MergeQkv : ingot::impl::MergeQkvBase<MergeQkv> {
   void runOnOperation() override {
     getOperation().walk([](decoder::AttentionOp attention) {
-      SmallVector<Part> parts;
-      for (Value value : {attention.getQuery(), attention.getKey(), attention.getValue()})
-        if (auto part = findPart(value)) parts.push_back(*part);
+      SmallVector<LinearPart> parts;
+      auto add = [&](Value value, int64_t heads) {
+        if (auto part = findPart(value, heads)) parts.push_back(*part);
+      };
+      add(attention.getQuery(), attention.getHeads());
+      add(attention.getKey(), attention.getKvHeads());
+      add(attention.getValue(), attention.getKvHeads());
       if (parts.size() == 3 && mergeable(parts)) merge(attention, parts);
     });
   }

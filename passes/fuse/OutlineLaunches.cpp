@@ -7,6 +7,7 @@
 #include "dialects/decoder/Decoder.h"
 #include "passes/fuse/Passes.h"
 #include "llvm/ADT/SetVector.h"
+#include <numeric>
 
 using namespace mlir;
 using namespace ingot;
@@ -19,16 +20,44 @@ namespace ingot {
 
 using OpSet = llvm::SetVector<Operation *>;
 
+static constexpr int64_t kLanes = 16;
+
 static bool isRoot(Operation *op) { return isa<LinearOp, AttendOp>(op); }
 
 static bool isRowProgram(Operation *op) {
-  return isa<DecoderDialect>(op->getDialect()) && !isRoot(op) && !isa<LaunchOp, AppendOp>(op);
+  return isa<DecoderDialect>(op->getDialect()) && !isRoot(op) && !isa<LaunchOp>(op);
 }
 
-/// Launch rule 3. A norm follows only when it works head by head.
+static int64_t columnsOf(Value value) { return cast<RankedTensorType>(value.getType()).getDimSize(1); }
+
+/// Ops that may follow a linear (launch rule 3). A norm only when it works head by head: on a part of a split, or in
+/// groups.
 static bool isEpilogue(Operation *op) {
-  if (auto norm = dyn_cast<NormOp>(op)) return norm.getGroups() > 1;
-  return isa<AddOp, MulOp, ScaleOp, SoftcapOp, ActOp, GateOp, SplitOp, RopeOp, AppendOp>(op);
+  if (auto norm = dyn_cast<NormOp>(op)) return norm.getGroups() > 1 || norm.getInput().getDefiningOp<SplitOp>();
+  if (auto gate = dyn_cast<GateOp>(op)) return gate.getBlock() == kLanes;
+  if (auto split = dyn_cast<SplitOp>(op)) return split.getAlign() % kLanes == 0 && split.getInput().hasOneUse();
+  return isa<AddOp, MulOp, ScaleOp, SoftcapOp, ActOp, RopeOp, AppendOp>(op);
+}
+
+/// Columns that `op` needs together: whole heads in whole lanes.
+static int64_t unitOf(Operation *op) {
+  if (auto rope = dyn_cast<RopeOp>(op)) return std::lcm(kLanes, columnsOf(rope.getInput()) / int64_t(rope.getHeads()));
+  if (auto norm = dyn_cast<NormOp>(op)) return std::lcm(kLanes, columnsOf(norm.getInput()) / int64_t(norm.getGroups()));
+  if (isa<GateOp>(op)) return 2 * kLanes;
+  auto append = dyn_cast<AppendOp>(op);
+  if (!append) return kLanes;
+  auto group = SymbolTable::lookupNearestSymbolFrom<CacheGroupOp>(op, append.getCacheAttr());
+  return std::lcm(std::lcm(kLanes, int64_t(group.getKeyDim())), std::lcm(kLanes, int64_t(group.getValueDim())));
+}
+
+/// Launch rules 3 and 4: the unit that all ops together need divides the linear's columns and the parts of splits.
+static bool fitsUnits(LinearOp root, ArrayRef<Operation *> epilogue) {
+  int64_t unit = kLanes;
+  for (Operation *op : epilogue) unit = std::lcm(unit, unitOf(op));
+  bool fits = int64_t(llvm::alignTo(columnsOf(root.getResult()), kLanes)) % unit == 0;
+  for (Operation *op : epilogue)
+    if (auto split = dyn_cast<SplitOp>(op)) fits &= int64_t(split.getAlign()) % unit == 0;
+  return fits;
 }
 
 static bool availableBefore(Value value, Operation *op) {
@@ -36,7 +65,7 @@ static bool availableBefore(Value value, Operation *op) {
   return !def || (def->getBlock() == op->getBlock() && def->isBeforeInBlock(op));
 }
 
-/// The root's followers, in block order.
+/// The root's followers, in block order; as many of the first as fit the unit they need together.
 static OpSet collectEpilogue(Operation *root) {
   OpSet ops;
   ops.insert(root);
@@ -47,11 +76,12 @@ static OpSet collectEpilogue(Operation *root) {
     for (Value operand : op->getOperands()) {
       bool inside = operand.getDefiningOp() && ops.contains(operand.getDefiningOp());
       touches |= inside;
-      ready &= inside || availableBefore(operand, root);
+      // An append writes what is in registers: key and value must both be.
+      ready &= inside || (!isa<AppendOp>(op) && availableBefore(operand, root));
     }
-    // An append is a side effect: it must not move over another launch's; it does not, as its attend comes later.
     if (touches && ready) ops.insert(op);
   }
+  while (ops.size() > 1 && !fitsUnits(cast<LinearOp>(root), ops.getArrayRef().drop_front())) ops.pop_back();
   return ops;
 }
 
@@ -82,7 +112,7 @@ static StringRef launchName(const OpSet &ops) {
     }
     vocabulary |= op->getParentOfType<func::FuncOp>().getName() == "head";
   }
-  if (append) return "attn_in";
+  if (append) return root ? "attn_in" : "append";
   if (gate) return "mlp_in";
   if (fromAttend) return "attn_out";
   if (fromGate) return "mlp_out";

@@ -1,9 +1,11 @@
 // Evaluation of row-wise ops.
 #include "compiler/kernels/cpu/RowProgram.h"
 #include "compiler/kernels/cpu/Blocks.h"
+#include "compiler/kernels/cpu/KvAppend.h"
 #include "compiler/kernels/cpu/Pointwise.h"
 
 #include "llvm/ADT/TypeSwitch.h"
+#include <numeric>
 
 using namespace mlir;
 
@@ -56,6 +58,7 @@ LogicalResult RowProgram::evaluate(Operation *op) {
       .Case([&](decoder::GateOp op) { return gate(op), success(); })
       .Case([&](decoder::SplitOp op) { return split(op), success(); })
       .Case([&](decoder::TakeRowsOp op) { return takeRows(op), success(); })
+      .Case([&](decoder::AppendOp op) { return append(op); })
       .Case([&](decoder::EmbedOp op) { return embed(op), success(); })
       .Case([&](decoder::LookupRowsOp op) { return lookupRows(op), success(); })
       .Case([&](decoder::AnglesOp op) { return angles(op), success(); })
@@ -173,6 +176,28 @@ void RowProgram::takeRows(decoder::TakeRowsOp op) {
   Value index = e.zext(e.i64, e.batchI32(offsetof(ingot_batch, logit_row), row));
   Value address = frame.inputRow(e, op.getInput(), index);
   values[op.getResult()] = inMemory(address, LaunchFrame::columns(op.getResult()));
+}
+
+LogicalResult RowProgram::append(decoder::AppendOp op) {
+  auto group = SymbolTable::lookupNearestSymbolFrom<decoder::CacheGroupOp>(op, op.getCacheAttr());
+  if (failed(checkAppend(op, std::lcm(unitColumns(group.getKeyDim()), unitColumns(group.getValueDim())))))
+    return failure();
+  for (bool isValue : {false, true}) {
+    mlir::Value operand = isValue ? op.getValue() : op.getKey();
+    Value from = memoryOf(operand);
+    int64_t cols = value(operand).cols, unit = unitColumns(isValue ? group.getValueDim() : group.getKeyDim());
+    auto heads = [&](Value first, int64_t count) {
+      Value source = e.at(from, e.imul(first, 4));
+      Blocks blocks;
+      for (int64_t c = 0; c < count; c += laneCount)
+        blocks.push_back(loadColumns(e, source, e.i64c(c), std::min(laneCount, count - c)));
+      emitAppend(e, frame, op, isValue, row, first, blocks);
+    };
+    int64_t whole = cols / unit * unit;
+    if (whole) e.loop(e.i64c(0), e.i64c(whole), unit, [&](Value first) { heads(first, unit); });
+    if (whole < cols) heads(e.i64c(whole), cols - whole);
+  }
+  return success();
 }
 
 void RowProgram::yield() {

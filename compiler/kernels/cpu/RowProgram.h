@@ -48,6 +48,7 @@ private:
   void gate(decoder::GateOp op);
   void split(decoder::SplitOp op);
   void takeRows(decoder::TakeRowsOp op);
+  mlir::LogicalResult append(decoder::AppendOp op);
   // RowTables.cpp
   void embed(decoder::EmbedOp op);
   void lookupRows(decoder::LookupRowsOp op);

@@ -29,3 +29,15 @@ func.func @other_rows(%x: tensor<?x8xf32>, %y: tensor<?x8xf32>) -> tensor<?x20xf
   %h = decoder.mul %u, %s : (tensor<?x20xf32>, tensor<?x20xf32>) -> tensor<?x20xf32>
   return %h : tensor<?x20xf32>
 }
+
+// Gate and up that one linear brings as a split are taken apart and alternate, too.
+// CHECK-LABEL: func.func @packed
+// CHECK: decoder.linear {{.*}} : (tensor<?x8xf32>) -> tensor<?x32xf32>
+// CHECK-NEXT: decoder.gate silu {{.*}} {block = 16 : i64} : (tensor<?x32xf32>) -> tensor<?x10xf32>
+func.func @packed(%x: tensor<?x8xf32>) -> tensor<?x10xf32> {
+  %l = decoder.linear %x, @gate : (tensor<?x8xf32>) -> tensor<?x20xf32>
+  %g, %u = decoder.split %l [10, 10] : (tensor<?x20xf32>) -> (tensor<?x10xf32>, tensor<?x10xf32>)
+  %s = decoder.act silu %g : (tensor<?x10xf32>) -> tensor<?x10xf32>
+  %h = decoder.mul %s, %u : (tensor<?x10xf32>, tensor<?x10xf32>) -> tensor<?x10xf32>
+  return %h : tensor<?x10xf32>
+}

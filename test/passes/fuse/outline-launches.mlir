@@ -63,3 +63,31 @@ func.func @late_angles(%pos: tensor<?xi32>, %x: tensor<?x32xf32>) -> tensor<?x32
   %r = decoder.rope %l, %a {heads = 2} : (tensor<?x32xf32>, tensor<?x4xf32>) -> tensor<?x32xf32>
   return %r : tensor<?x32xf32>
 }
+
+// What does not fit the unit is no epilogue: heads of 24 need 48 columns at once, and 72 are no multiple of that. An append whose
+// keys and values come from two linears is a row program.
+decoder.cache_group @g0 {layers = 1, kv_heads = 1, key_dim = 32, value_dim = 32, type = f32}
+weights.source @c {file = "w", offset = 8192, length = 9216} : tensor<72x32xf32>
+weights.recipe @w72 { %0 = weights.load @c : tensor<72x32xf32> weights.yield %0 : tensor<72x32xf32> }
+// CHECK-LABEL: func.func @odd_heads
+// CHECK: decoder.launch @linear
+// CHECK-NEXT: decoder.linear {{.*}}, @w72
+// CHECK-NEXT: decoder.yield
+// CHECK: decoder.launch @rows
+// CHECK-NEXT: decoder.rope
+func.func @odd_heads(%x: tensor<?x32xf32>, %a: tensor<?x24xf32>) -> tensor<?x72xf32> {
+  %l = decoder.linear %x, @w72 : (tensor<?x32xf32>) -> tensor<?x72xf32>
+  %r = decoder.rope %l, %a {heads = 3} : (tensor<?x72xf32>, tensor<?x24xf32>) -> tensor<?x72xf32>
+  return %r : tensor<?x72xf32>
+}
+// CHECK-LABEL: func.func @two_sources
+// CHECK: decoder.launch @linear
+// CHECK: decoder.launch @linear
+// CHECK: decoder.launch @append
+// CHECK-NEXT: decoder.append
+func.func @two_sources(%x: tensor<?x32xf32>, %y: tensor<?x32xf32>) {
+  %k = decoder.linear %x, @w : (tensor<?x32xf32>) -> tensor<?x32xf32>
+  %v = decoder.linear %y, @w : (tensor<?x32xf32>) -> tensor<?x32xf32>
+  decoder.append %k, %v {cache = @g0, layer = 0} : tensor<?x32xf32>, tensor<?x32xf32>
+  return
+}
