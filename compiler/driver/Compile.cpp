@@ -74,9 +74,11 @@ private:
     phase("import", 0);
     if (failed(import())) return failure();
     phase("infer", 0.02);
-    if (failed(runPasses("infer", [&](OpPassManager &manager) {
-          buildInferPipeline(manager, InferOptions{options.maxContext, model.onnx});
-        })))
+    InferOptions infer;
+    infer.maxContext = options.maxContext;
+    infer.configContext = int64_t(tokenizer.facts.maxContext);
+    infer.modelFile = model.onnx;
+    if (failed(runPasses("infer", [&](OpPassManager &manager) { buildInferPipeline(manager, infer); })))
       return failure();
     if (options.check) return success();
     phase("fuse", 0.03);
@@ -110,9 +112,11 @@ private:
     model = *found;
     DiagnosticSink sink;
     module = importOnnx(model.onnx, context, ImportOptions{.allowMissingWeights = options.check, .bindings = {}}, sink);
-    llvm::append_range(result.errors, sink.all());
+    for (ingot::Diagnostic problem : sink.all()) {
+      if (problem.node.empty()) problem.text = model.onnx + ": " + problem.text;
+      result.errors.push_back(std::move(problem));
+    }
     if (!module || !sink.empty()) return failure();
-    if (options.check) return success();
     tokenizer = compileTokenizer(model.folder);
     llvm::append_range(result.warnings, tokenizer.warnings);
     for (const std::string &text : tokenizer.errors) (void)error(text);

@@ -91,13 +91,13 @@ void lowerOp(Operation &op, RowBuilder &rows) {
 }
 
 LogicalResult InferPass::setLimits(OpBuilder &builder, Location location, int64_t positions) {
-  if (maxContext < 0) return emitError(location) << "max-context " << int64_t(maxContext) << " is negative";
+  if (maxContext < 0) return emitError(location) << "--max-context " << int64_t(maxContext) << " is negative";
   if (positions && maxContext > positions)
-    return emitError(location) << "max-context " << int64_t(maxContext) << " is over the model's own limit of "
+    return emitError(location) << "--max-context " << int64_t(maxContext) << " is over the model's own limit of "
                                << positions << " positions (the length of its position tables)";
-  int64_t limit = maxContext ? int64_t(maxContext) : positions;
+  int64_t limit = maxContext ? int64_t(maxContext) : positions ? positions : int64_t(configContext);
   if (!limit)
-    return emitError(location) << "the graph does not tell how many positions it is made for; give max-context";
+    return emitError(location) << "the graph does not tell how many positions it is made for: give --max-context";
   builder.create<decoder::LimitsOp>(location, limit, 0, builder.getStrArrayAttr({}));
   return success();
 }

@@ -8,6 +8,7 @@ def Infer : Pass<"infer", "::mlir::ModuleOp"> {
   let summary = "import form -> rows: proves the chunk law and makes @body and @head";
   let options = [
     Option<"maxContext", "max-context", "int64_t", "0", "positions a session may use at most; 0 = the model's own limit">,
+    Option<"configContext", "config-context", "int64_t", "0", "what the model's configuration says, for graphs without position tables; 0 = nothing">,
     Option<"modelFile", "model-file", "std::string", /*default=*/"", "the model file that weights.source is relative to">,
   ];
 }

@@ -180,7 +180,7 @@ func.func @main(%x: tensor<?x?x16xf32> {graph.name = "inputs_embeds"}) -> (tenso
 // No hint how long a context may be.
 weights.source @src.embed {file = "w", offset = 0, length = 2048} : tensor<32x16xf32>
 weights.recipe @embed { %0 = weights.load @src.embed : tensor<32x16xf32> weights.yield %0 : tensor<32x16xf32> }
-// expected-error@+1 {{the graph does not tell how many positions it is made for; give max-context}}
+// expected-error@+1 {{the graph does not tell how many positions it is made for: give --max-context}}
 func.func @main(%ids: tensor<?x?xi64> {graph.name = "input_ids"})
     -> (tensor<?x?x16xf32> {graph.name = "logits"}) {
   %x = decoder.embed %ids, @embed : (tensor<?x?xi64>) -> tensor<?x?x16xf32>
