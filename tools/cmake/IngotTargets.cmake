@@ -14,7 +14,7 @@ function(ingot_sanitize target)
   if(INGOT_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${INGOT_SANITIZE} -fno-sanitize-recover=undefined
                                              -fno-omit-frame-pointer)
-    target_link_options(${target} INTERFACE -fsanitize=${INGOT_SANITIZE})
+    target_link_options(${target} PUBLIC -fsanitize=${INGOT_SANITIZE})
   endif()
 endfunction()
 
