@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 
 namespace ingot {
 
@@ -60,8 +61,10 @@ public:
     size_t kept = filtered ? keep() : candidates_.size();
     double total = 0, sum = 0;
     for (size_t i = 0; i < kept; ++i) total += weight(candidates_[i]);
-    for (size_t i = 0; i < kept; ++i)
-      if ((sum += weight(candidates_[i])) > uniform * total) return candidates_[i].id;
+    for (size_t i = 0; i < kept; ++i) {
+      sum += weight(candidates_[i]);
+      if (sum > uniform * total) return candidates_[i].id;
+    }
     return best_of(candidates_.first(kept)).id; // uniform * total rounded up to the whole
   }
 
@@ -126,9 +129,11 @@ Status sample(const SamplerOptions &options, std::span<const float> logits, std:
     return Status::error(Code::usage, "no logits to sample from");
   if (scratch.size() < sampler_scratch_size(logits.size()))
     return Status::error(Code::usage, "the sampler's scratch is too small");
-  auto address =
-      (reinterpret_cast<uintptr_t>(scratch.data()) + alignof(Candidate) - 1) / alignof(Candidate) * alignof(Candidate);
-  std::span<Candidate> candidates(reinterpret_cast<Candidate *>(address), logits.size());
+  void *aligned = scratch.data();
+  size_t room = scratch.size();
+  if (!std::align(alignof(Candidate), logits.size() * sizeof(Candidate), aligned, room))
+    return Status::error(Code::usage, "the sampler's scratch is too small");
+  std::span<Candidate> candidates(static_cast<Candidate *>(aligned), logits.size());
   const bool penalized = options.repetition_penalty != 1 && !recent.empty();
   const bool greedy = options.temperature == 0;
   if (penalized || !greedy) fill(logits, candidates);
