@@ -97,8 +97,10 @@ private:
       levels.push_back({level, *levelModules.back()});
     }
     cpu::CpuKernels generator(levels);
-    if (failed(runPasses("lower", [&](OpPassManager &manager) { buildLowerPipeline(manager, generator); })) ||
-        failed(runPasses("plan", [&](OpPassManager &manager) { buildPlanPipeline(manager, generator); })))
+    if (failed(runPasses("lower", [&](OpPassManager &manager) { buildLowerPipeline(manager, generator); })))
+      return failure();
+    phase("plan", 0.11);
+    if (failed(runPasses("plan", [&](OpPassManager &manager) { buildPlanPipeline(manager, generator); })))
       return failure();
     phase("code", 0.12);
     if (failed(generateCode())) return failure();
@@ -201,7 +203,8 @@ private:
   }
 
   LogicalResult write(cpu::CpuKernels &generator) {
-    facts.name = model.name;
+    facts.name = tokenizer.facts.modelName.empty() ? "unnamed" : tokenizer.facts.modelName;
+    facts.licences = readLicences(model);
     facts.compiler = kCompiler;
     facts.generation = tokenizer.facts;
     facts.pageTokens = generator.pageTokens();

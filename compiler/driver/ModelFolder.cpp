@@ -1,6 +1,8 @@
 #include "compiler/driver/ModelFolder.h"
 
+#include "llvm/Support/JSON.h"
 #include <filesystem>
+#include <fstream>
 #include <vector>
 
 namespace fs = std::filesystem;
@@ -30,9 +32,26 @@ llvm::Expected<ModelFolder> ingot::findModel(const std::string &path) {
   if (fs::is_directory(given, ec)) {
     auto graph = graphIn(given);
     if (!graph) return graph.takeError();
-    fs::path absolute = fs::weakly_canonical(given, ec);
-    return ModelFolder{given.string(), graph->string(), absolute.filename().string()};
+    return ModelFolder{given.string(), graph->string()};
   }
   fs::path folder = given.parent_path();
-  return ModelFolder{folder.empty() ? "." : folder.string(), path, given.stem().string()};
+  return ModelFolder{folder.empty() ? "." : folder.string(), path};
+}
+
+static std::string readStart(const fs::path &path) {
+  std::string text(2048, 0);
+  std::ifstream file(path, std::ios::binary);
+  file.read(text.data(), std::streamsize(text.size()));
+  text.resize(size_t(file.gcount()));
+  return llvm::StringRef(text).trim().str();
+}
+
+std::vector<std::string> ingot::readLicences(const ModelFolder &model) {
+  std::vector<std::string> licences;
+  std::string notice = readStart(fs::path(model.folder) / "NOTICE"),
+              licence = readStart(fs::path(model.folder) / "LICENSE");
+  licence = licence.substr(0, licence.find('\n'));
+  for (const std::string &text : {notice, licence})
+    if (!text.empty() && llvm::json::isUTF8(text)) licences.push_back(text);
+  return licences;
 }

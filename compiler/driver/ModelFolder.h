@@ -2,15 +2,18 @@
 #pragma once
 #include "llvm/Support/Error.h"
 #include <string>
+#include <vector>
 
 namespace ingot {
 
 struct ModelFolder {
   std::string folder; // where tokenizer.json and the configuration files lie
   std::string onnx;   // the graph
-  std::string name;   // for people: the folder's or file's stem
 };
 
 llvm::Expected<ModelFolder> findModel(const std::string &path);
+
+/// What the folder says of its rights: the text of NOTICE, and the first line of LICENSE. At most 2 KiB each.
+std::vector<std::string> readLicences(const ModelFolder &model);
 
 } // namespace ingot

@@ -84,6 +84,8 @@ GenerationFacts readFacts(const ConfigFiles &files, const std::function<int32_t(
                           text["max_position_embeddings"], config["n_positions"], config["n_ctx"],
                           config["max_seq_len"], config["max_sequence_length"]}))
     facts.maxContext = limit->integer(0);
+  if (auto name = first({config["_name_or_path"], config["model_type"], files.genai["model"]["type"]}))
+    facts.modelName = name->string();
   return facts;
 }
 

@@ -18,6 +18,7 @@ struct GenerationFacts {
   bool addBos = false;          // encode(add_special) puts bos in front
   std::string bosText, eosText; // the tokens' text, for chat templates
   uint64_t maxContext = 0;      // 0: unknown
+  std::string modelName;        // what the configuration calls the model (name, else architecture); may be empty
   // Sampling defaults; `sampling` is false when the files ask for greedy decoding or say nothing.
   bool sampling = false;
   float temperature = 1.0f, topP = 1.0f, minP = 0.0f, repetitionPenalty = 1.0f;

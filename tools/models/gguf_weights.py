@@ -24,6 +24,7 @@ class ModelError(Exception):
 
 @dataclass(frozen=True)
 class LlamaConfig:
+    name: str
     layers: int
     hidden: int
     heads: int
@@ -139,6 +140,7 @@ class GgufLlama:
 
         hidden, heads = number("embedding_length"), number("attention.head_count")
         return LlamaConfig(
+            name=str(self.field("general.name", "llama")),
             layers=number("block_count"),
             hidden=hidden,
             heads=heads,

@@ -70,6 +70,7 @@ def tokenizer_config(model: GgufLlama) -> dict:
 def config(model: GgufLlama, dtype: str) -> dict:
     c = model.config
     return {
+        "_name_or_path": c.name,
         "model_type": "llama",
         "architectures": ["LlamaForCausalLM"],
         "hidden_act": "silu",

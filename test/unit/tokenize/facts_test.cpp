@@ -18,6 +18,15 @@ TEST(Facts, TheMostSpecificFileWins) {
   EXPECT_EQ(folder.compile().facts.eos, (std::vector<int32_t>{5, 7}));
 }
 
+TEST(Facts, TheModelsNameComesFromItsConfigurationNotItsPath) {
+  ModelFolder folder;
+  EXPECT_EQ(folder.compile().facts.modelName, "");
+  folder.write("genai_config.json", R"({"model": {"type": "phi3"}})");
+  EXPECT_EQ(folder.compile().facts.modelName, "phi3");
+  folder.write("config.json", R"({"model_type": "llama", "_name_or_path": "Some/Model"})");
+  EXPECT_EQ(folder.compile().facts.modelName, "Some/Model");
+}
+
 TEST(Facts, TheTokenizersEndOfSequenceAlwaysEnds) {
   ModelFolder folder;
   folder.write("tokenizer.json", read(data("tokenizers/digits/tokenizer.json")))
