@@ -1,24 +1,33 @@
-// exp for the sampler: reduction x = n ln 2 + r with n rounded to nearest even and ln 2 in two parts (Cody, Waite 1980;
-// the high part has enough trailing zeros that n * high is exact), then Taylor's polynomial on |r| <= ln 2 / 2.
+// exp for the sampler: the numerics contract's polynomial, operation for operation the one that generated kernels
+// evaluate (compiler/kernels/cpu/MathFunctions.h, math::exp). test/unit/numerics holds the two together bit for bit.
 #include "runtime/sample/sampler.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace ingot {
+namespace {
 
-double sampler_exp(double x) {
-  if (!(x >= -708.0)) return 0.0; // also NaN
-  const double to_nearest = 0x1.8p52;
-  const double n = (x * 0x1.71547652b82fep0 + to_nearest) - to_nearest;
-  double r = x - n * 0x1.62e42feep-1;
-  r = r - n * 0x1.a39ef35793c76p-33;
-  static constexpr double inverse_factorials[] = {
-      1.0 / 6227020800.0, 1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0, 1.0 / 362880.0, 1.0 / 40320.0,
-      1.0 / 5040.0,       1.0 / 720.0,       1.0 / 120.0,      1.0 / 24.0,      1.0 / 6.0,      0.5};
-  double p = inverse_factorials[0];
-  for (int i = 1; i < 12; ++i) p = p * r + inverse_factorials[i];
-  const double value = 1.0 + (r + r * r * p);
-  return value * std::bit_cast<double>(uint64_t(1023 + int64_t(n)) << 52);
+// Adding it rounds to an integer, ties to even, and leaves that integer in the low bits.
+constexpr float round_magic = 0x1.8p23f;
+constexpr uint32_t round_magic_bits = 0x4b400000;
+
+float power_of_two(int32_t k) { return std::bit_cast<float>(uint32_t(k + 127) << 23); }
+
+} // namespace
+
+// FMA is in every CPU that Ingot runs on (runtime/base/cpu.h, v3).
+__attribute__((target("fma"))) float sampler_exp(float x) {
+  constexpr float p[] = {0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558b6p-5f, 0x1.1239a2p-7f, 0x1.6a4744p-10f};
+  x = std::clamp(x, -105.0f, 90.0f);
+  const float shifted = __builtin_fmaf(x, 0x1.715476p+0f, round_magic), n = shifted - round_magic;
+  float r = __builtin_fmaf(n, -0x1.62e43p-1f, x);
+  r = __builtin_fmaf(n, 0x1.05c61p-29f, r);
+  float sum = p[4];
+  for (int i = 3; i >= 0; --i) sum = __builtin_fmaf(sum, r, p[i]);
+  const float e = __builtin_fmaf(r * r, sum, r) + 1.0f;
+  const int32_t power = int32_t(std::bit_cast<uint32_t>(shifted) - round_magic_bits), half = power >> 1;
+  return e * power_of_two(half) * power_of_two(power - half);
 }
 
 } // namespace ingot

@@ -1,5 +1,6 @@
 #include "runtime/sample/sampler.h"
 
+#include "runtime/base/mxcsr.h"
 #include "runtime/sample/philox.h"
 
 #include <algorithm>
@@ -69,9 +70,10 @@ public:
   }
 
 private:
-  // Relative to the likeliest, whose weight is 1.
+  // Relative to the likeliest, whose weight is 1. Below -105 it is 0.
   double weight(const Candidate &candidate) const {
-    return sampler_exp((double(candidate.logit) - double(max_)) / double(options_.temperature));
+    double x = (double(candidate.logit) - double(max_)) / double(options_.temperature);
+    return double(sampler_exp(float(std::max(x, -105.0))));
   }
 
   // Sorts the first `count` candidates, likeliest first, given that the first `sorted` are.
@@ -125,6 +127,7 @@ size_t sampler_scratch_size(size_t vocab) { return vocab * sizeof(Candidate) + a
 Status sample(const SamplerOptions &options, std::span<const float> logits, std::span<const int32_t> recent,
               uint64_t sequence, uint64_t position, std::span<std::byte> scratch, int32_t *id) {
   INGOT_TRY(validate(options));
+  MxcsrGuard guard;
   if (logits.empty() || logits.size() > size_t(INT32_MAX))
     return Status::error(Code::usage, "no logits to sample from");
   if (scratch.size() < sampler_scratch_size(logits.size()))

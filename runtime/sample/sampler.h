@@ -34,8 +34,7 @@ size_t sampler_scratch_size(size_t vocab);
 Status sample(const SamplerOptions &options, std::span<const float> logits, std::span<const int32_t> recent,
               uint64_t sequence, uint64_t position, std::span<std::byte> scratch, int32_t *id);
 
-// exp(x) for x <= 0, within 2 units of the last place; 0 below -708. Plain IEEE double operations, the same bits
-// everywhere. Here for its test.
-double sampler_exp(double x);
+// e^x as the numerics contract has it: the same bits as in every kernel, within 1 ulp; 0 below -104. Here for its test.
+float sampler_exp(float x);
 
 } // namespace ingot

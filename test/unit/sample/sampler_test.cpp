@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <gtest/gtest.h>
+#include <immintrin.h>
 #include <limits>
 #include <map>
 #include <random>
@@ -135,21 +136,34 @@ TEST(Sampler, ValidationNamesTheOption) {
 }
 
 TEST(Sampler, ExpIsAccurate) {
-  EXPECT_EQ(sampler_exp(0.0), 1.0);
-  EXPECT_EQ(sampler_exp(-1e9), 0.0);
-  EXPECT_EQ(sampler_exp(-inf), 0.0);
-  EXPECT_EQ(sampler_exp(nan), 0.0);
-  for (int i = 1; i < 200000; ++i) {
-    double x = -i * 0.0035, exact = std::exp(x);
-    ASSERT_NEAR(sampler_exp(x), exact, 2 * exact * 0x1p-52) << x;
+  EXPECT_EQ(sampler_exp(0.0f), 1.0f);
+  EXPECT_EQ(sampler_exp(-105.0f), 0.0f);
+  EXPECT_EQ(sampler_exp(-inf), 0.0f);
+  for (int i = 1; i < 25000; ++i) {
+    float x = float(-i) * 0.0035f;
+    double exact = std::exp(double(x));
+    ASSERT_NEAR(double(sampler_exp(x)), exact, exact * 0x1p-23) << x;
   }
 }
 
 // Bits are part of the contract: a compiler or flag that changes them must not pass.
 TEST(Sampler, ExpHasTheseBits) {
-  EXPECT_EQ(sampler_exp(-0.5), 0x1.368b2fc6f960ap-1);
-  EXPECT_EQ(sampler_exp(-1.0), 0x1.78b56362cef38p-2);
-  EXPECT_EQ(sampler_exp(-20.25), 0x1.b93de1e27ca3bp-30);
+  EXPECT_EQ(sampler_exp(-0.5f), 0x1.368b3p-1f);
+  EXPECT_EQ(sampler_exp(-1.0f), 0x1.78b564p-2f);
+  EXPECT_EQ(sampler_exp(-20.25f), 0x1.b93de2p-30f);
+}
+
+// min_p is exactly the second token's weight: one unit less, as rounding to zero gives for many, and it is dropped.
+TEST(Sampler, TheCallersRoundingModeDoesNotMatter) {
+  for (float x = -2.0f; x < -0.1f; x += 0.0625f) {
+    SamplerOptions options{.temperature = 1, .min_p = sampler_exp(x)};
+    unsigned saved = _mm_getcsr();
+    _mm_setcsr(saved | _MM_ROUND_TOWARD_ZERO);
+    auto counts = histogram(options, {0, x}, 200);
+    EXPECT_EQ(_mm_getcsr() & _MM_ROUND_MASK, unsigned(_MM_ROUND_TOWARD_ZERO));
+    _mm_setcsr(saved);
+    EXPECT_EQ(counts.size(), 2u) << x;
+  }
 }
 
 } // namespace
