@@ -115,7 +115,7 @@ static void importGroupQueryAttention(NodeImporter &n) {
   auto op = n.createTyped<decoder::AttentionOp>(qkv[0].getType(), keyType, valueType, qkv[0], qkv[1], qkv[2], pastK,
                                                 pastV, lengths, totalLength, FlatSymbolRefAttr(), IntegerAttr(),
                                                 uint64_t(heads.query), uint64_t(heads.kv), llvm::APFloat(scale),
-                                                llvm::APFloat(softcap), mask);
+                                                llvm::APFloat(softcap), mask, DenseF32ArrayAttr(), FlatSymbolRefAttr());
   if (!op) return;
   n.set(0, op.getResult());
   n.set(1, op.getPresentKey());

@@ -48,6 +48,87 @@ LogicalResult AttentionOp::verify() {
   return success();
 }
 
+//===- rows -------------------------------------------------------------------------------------------------------===//
+
+/// The elements of one row: all but the leading dim.
+static int64_t rowElements(Type type) {
+  auto rows = cast<RankedTensorType>(type);
+  int64_t count = 1;
+  for (int64_t size : rows.getShape().drop_front()) count *= size;
+  return count;
+}
+
+static bool isRowOf(Type inside, Type rows) {
+  auto row = dyn_cast<RankedTensorType>(inside);
+  return row && row.hasStaticShape() && cast<RankedTensorType>(rows).getRank() >= 1 &&
+         row.getNumElements() == rowElements(rows) &&
+         row.getElementType() == cast<RankedTensorType>(rows).getElementType();
+}
+
+// Rules: 1. arguments are a row of each input, then each weight whole; 2. decoder.yield gives a row of each result;
+// 3. every type inside is static.
+LogicalResult RowsOp::verify() {
+  Block &block = getBody().front();
+  size_t inputs = getInputs().size();
+  if (block.getNumArguments() != inputs + getWeights().size())
+    return emitOpError("has ") << block.getNumArguments() << " block arguments for " << inputs << " inputs and "
+                               << getWeights().size() << " weights";
+  for (auto [argument, input] : llvm::zip(block.getArguments(), getInputs()))
+    if (!isRowOf(argument.getType(), input.getType()))
+      return emitOpError("has an argument ") << argument.getType() << " that is no row of " << input.getType();
+  auto yield = block.empty() ? YieldOp() : dyn_cast<YieldOp>(block.back());
+  if (!yield || yield.getValues().size() != getNumResults()) return emitOpError("must yield a row a result");
+  for (auto [value, result] : llvm::zip(yield.getValues(), getResultTypes()))
+    if (!isRowOf(value.getType(), result))
+      return emitOpError("yields ") << value.getType() << ", which is no row of " << result;
+  for (Operation &op : block.without_terminator())
+    for (Type type : op.getResultTypes())
+      if (auto tensor = dyn_cast<RankedTensorType>(type); !tensor || !tensor.hasStaticShape())
+        return op.emitOpError("has a result of no static shape in decoder.rows");
+  return success();
+}
+
+// decoder.rows (%value : type, ...) weights (@recipe, ...) -> (types) attributes {...} { ^bb0(...): body }
+ParseResult RowsOp::parse(OpAsmParser &parser, OperationState &result) {
+  SmallVector<OpAsmParser::UnresolvedOperand> operands;
+  SmallVector<Type> types;
+  SmallVector<Attribute> weights;
+  auto parseInput = [&]() -> ParseResult {
+    return failure(parser.parseOperand(operands.emplace_back()) || parser.parseColonType(types.emplace_back()));
+  };
+  auto parseWeight = [&]() -> ParseResult {
+    StringAttr name;
+    if (parser.parseSymbolName(name)) return failure();
+    weights.push_back(FlatSymbolRefAttr::get(name));
+    return success();
+  };
+  if (parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Paren, parseInput)) return failure();
+  if (succeeded(parser.parseOptionalKeyword("weights")) &&
+      parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Paren, parseWeight))
+    return failure();
+  result.addAttribute("weights", parser.getBuilder().getArrayAttr(weights));
+  if (parser.parseOptionalArrowTypeList(result.types) || parser.parseOptionalAttrDictWithKeyword(result.attributes) ||
+      parser.parseRegion(*result.addRegion()))
+    return failure();
+  return parser.resolveOperands(operands, types, parser.getNameLoc(), result.operands);
+}
+
+void RowsOp::print(OpAsmPrinter &printer) {
+  printer << " (";
+  llvm::interleaveComma(getInputs(), printer, [&](Value input) { printer << input << " : " << input.getType(); });
+  printer << ')';
+  if (!getWeights().empty()) {
+    printer << " weights (";
+    llvm::interleaveComma(getWeights().getAsRange<FlatSymbolRefAttr>(), printer,
+                          [&](FlatSymbolRefAttr symbol) { printer.printSymbolName(symbol.getValue()); });
+    printer << ')';
+  }
+  printer.printOptionalArrowTypeList(getResultTypes());
+  printer.printOptionalAttrDictWithKeyword((*this)->getAttrs(), {"weights"});
+  printer << ' ';
+  printer.printRegion(getBody());
+}
+
 //===- launch -----------------------------------------------------------------------------------------------------===//
 
 Operation *LaunchOp::getRoot() {

@@ -16,7 +16,7 @@ def Decoder_LaunchOp : Decoder_Op<"launch", [IsolatedFromAbove, SingleBlock]> {
     ::mlir::Operation *getRoot();
   }];
 }
-def Decoder_YieldOp : Decoder_Op<"yield", [Pure, Terminator, HasParent<"LaunchOp">]> {
+def Decoder_YieldOp : Decoder_Op<"yield", [Pure, Terminator, ParentOneOf<["LaunchOp", "RowsOp"]>]> {
   let arguments = (ins Variadic<AnyRankedTensor>:$values);
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
 }

@@ -109,3 +109,18 @@ def Decoder_TakeRowsOp : Decoder_Pure<"take_rows"> {
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$input attr-dict `:` functional-type($input, $result)";
 }
+def Decoder_RowsOp : Decoder_Pure<"rows", [IsolatedFromAbove, SingleBlock]> {
+  let summary = "any row-wise computation: the region says what one row of the results is, in graph ops";
+  let description = [{
+    What has no op of its own. The region holds `graph` ops on static shapes of any element type and sees one row: argument i
+    is row t of input i as a tensor whose elements are the row's columns in row-major order ([T, 64] f32 -> tensor<4x16xf32>;
+    ids and positions [T] i32 -> tensor<i32>); then one argument a weight, the whole plain recipe. `decoder.yield` gives one
+    row a result likewise. Rows are f32, so integers and truth values cross as exact floats (below 2^24).
+    `%y = decoder.rows (%x : tensor<?x64xf32>) weights (@g) -> (tensor<?x64xf32>) { ^bb0(%a: tensor<4x16xf32>, %w: ...): ... }`
+  }];
+  let arguments = (ins Variadic<AnyRankedTensor>:$inputs, DefaultValuedAttr<FlatSymbolRefArrayAttr, "{}">:$weights);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+}

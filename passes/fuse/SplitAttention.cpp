@@ -16,9 +16,9 @@ struct SplitAttention : ingot::impl::SplitAttentionBase<SplitAttention> {
     getOperation().walk([](decoder::AttentionOp op) {
       OpBuilder b(op);
       b.create<decoder::AppendOp>(op.getLoc(), op.getKey(), op.getValue(), *op.getCache(), *op.getLayer());
-      auto attend =
-          b.create<decoder::AttendOp>(op.getLoc(), op.getResult().getType(), op.getQuery(), *op.getCache(),
-                                      *op.getLayer(), op.getHeads(), op.getScale(), op.getSoftcap(), op.getMask());
+      auto attend = b.create<decoder::AttendOp>(op.getLoc(), op.getResult().getType(), op.getQuery(), *op.getCache(),
+                                                *op.getLayer(), op.getHeads(), op.getScale(), op.getSoftcap(),
+                                                op.getMask(), op.getAlibiAttr(), op.getSinksAttr());
       op.getResult().replaceAllUsesWith(attend.getResult());
       op.erase();
     });

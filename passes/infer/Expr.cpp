@@ -133,6 +133,8 @@ Expr ExprContext::rebuild(Expr e, ArrayRef<Expr> x) {
     return unary(e->code, x[0]);
   case ExprOp::Table:
     return table(e->table, x);
+  case ExprOp::Read:
+    return read(e->code, x);
   default:
     return e;
   }
@@ -163,9 +165,31 @@ Expr ExprContext::substitute(Expr e, const Substitution &map) {
   return rewrite(e, leaf, memo);
 }
 
-Expr ExprContext::decide(Expr e, Expr atom, bool truth) {
+Expr ExprContext::replace(Expr e, Expr from, Expr to) {
   llvm::DenseMap<const ExprNode *, Expr> memo;
-  return rewrite(e, [&](Expr x) { return x == atom ? boolean(truth) : Expr(); }, memo);
+  return rewrite(e, [&](Expr x) { return x == from ? to : Expr(); }, memo);
+}
+
+Expr ExprContext::decide(Expr e, Expr atom, bool truth) { return replace(e, atom, boolean(truth)); }
+
+unsigned ExprContext::newOrigin(llvm::StringRef name) {
+  origins.push_back(name.str());
+  return origins.size() - 1;
+}
+
+Expr ExprContext::read(unsigned origin, ArrayRef<Expr> indices) { return make(ExprOp::Read, indices, origin); }
+
+llvm::SmallVector<Expr, 2> ExprContext::reads(Expr e) {
+  llvm::SmallPtrSet<const ExprNode *, 16> seen;
+  llvm::SmallVector<Expr> work{e};
+  llvm::SmallVector<Expr, 2> found;
+  while (!work.empty()) {
+    Expr x = work.pop_back_val();
+    if (!seen.insert(x.get()).second) continue;
+    if (x->op == ExprOp::Read) found.push_back(x);
+    work.append(x->operands.begin(), x->operands.end());
+  }
+  return found;
 }
 
 bool ExprContext::mentions(Expr e, Variable v) {
@@ -258,6 +282,13 @@ void ExprContext::print(Expr e, llvm::raw_ostream &os) {
   case ExprOp::Unary:
     os << 'f' << e->code;
     break;
+  case ExprOp::Read:
+    os << origins[e->code];
+    if (e->operands.empty()) return;
+    os << '[';
+    list(e->operands);
+    os << ']';
+    return;
   case ExprOp::Table: {
     // A named array by its name, a literal array by a word: its elements would drown the message.
     if (auto symbol = llvm::dyn_cast<mlir::SymbolRefAttr>(e->table))

@@ -40,8 +40,10 @@ enum class ExprOp : uint8_t {
   FloorDiv, // of integers by a positive literal
   Mod,      // of integers by a positive literal, in [0, literal)
   ToReal,
-  Unary,     // an opaque function named by `code`
-  Table,     // an element of the constant array `table` at integer operands
+  Unary, // an opaque function named by `code`
+  Table, // an element of the constant array `table` at integer operands
+  Read,  // an element, known at run time only, of the origin `code` at integer operands: a cache, a product of query
+         // and key, a row. Without operands: a symbol for any number
   Undefined, // see invariant 5
 };
 
@@ -124,10 +126,18 @@ public:
   Expr unary(unsigned code, Expr a);
   Expr table(mlir::Attribute array, llvm::ArrayRef<Expr> indices);
 
+  /// Origins are numbered by their owner (newOrigin); the name is for messages only.
+  unsigned newOrigin(llvm::StringRef name);
+  Expr read(unsigned origin, llvm::ArrayRef<Expr> indices);
+  /// The reads in an expression, each node once.
+  llvm::SmallVector<Expr, 2> reads(Expr e);
+
   /// Rebuilds `e` with variables replaced and given Boolean nodes decided.
   using Substitution = llvm::SmallDenseMap<Variable, Expr, 4>;
   Expr substitute(Expr e, const Substitution &map);
   Expr decide(Expr e, Expr atom, bool truth);
+  /// Replaces every occurrence of the node `from`.
+  Expr replace(Expr e, Expr from, Expr to);
 
   bool mentions(Expr e, Variable v);
   std::string print(Expr e);
@@ -148,7 +158,7 @@ private:
 
   std::deque<ExprNode> nodes;
   llvm::FoldingSet<ExprNode> unique;
-  std::vector<std::string> names;
+  std::vector<std::string> names, origins;
 };
 
 } // namespace ingot::infer

@@ -78,7 +78,7 @@ struct AttentionRule {
     auto made = rows.create<decoder::AttentionOp>(
         op, rows.rowType(rows.width(op.getResult())), Type(), Type(), q, k, v, Value(), Value(), Value(), Value(),
         place.group, rows.builder.getI64IntegerAttr(place.layer), op.getHeadsAttr(), op.getKvHeadsAttr(),
-        op.getScaleAttr(), op.getSoftcapAttr(), op.getMaskAttr());
+        op.getScaleAttr(), op.getSoftcapAttr(), op.getMaskAttr(), op.getAlibiAttr(), op.getSinksAttr());
     rows.set(op.getResult(), made.getResult());
   }
 };

@@ -127,6 +127,7 @@ static FailureOr<AttendShape> attendShape(decoder::AttendOp root) {
   if (!isa<BlockArgument>(root.getQuery()) || root->getNextNode() != yield || &root->getBlock()->front() != root ||
       yield.getValues() != ValueRange{root.getResult()})
     return root.emitOpError("must be alone in its launch on the CPU");
+  if (root.getAlibi() || root.getSinks()) return root.emitOpError("has alibi or sinks, which no CPU kernel has yet");
   auto layout = KvLayout::of(root, root.getCacheAttr());
   if (failed(layout)) return failure();
   AttendShape shape;
