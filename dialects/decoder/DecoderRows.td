@@ -118,7 +118,7 @@ def Decoder_RowsOp : Decoder_Pure<"rows", [IsolatedFromAbove, SingleBlock]> {
     row a result likewise. Rows are f32, so integers and truth values cross as exact floats (below 2^24).
     `%y = decoder.rows (%x : tensor<?x64xf32>) weights (@g) -> (tensor<?x64xf32>) { ^bb0(%a: tensor<4x16xf32>, %w: ...): ... }`
   }];
-  let arguments = (ins Variadic<AnyRankedTensor>:$inputs, DefaultValuedAttr<FlatSymbolRefArrayAttr, "{}">:$weights);
+  let arguments = (ins Variadic<AnyRankedTensor>:$inputs, FlatSymbolRefArrayAttr:$weights);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
