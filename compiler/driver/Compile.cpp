@@ -113,7 +113,9 @@ private:
     if (!found) return error(found.takeError());
     model = *found;
     DiagnosticSink sink;
-    module = importOnnx(model.onnx, context, ImportOptions{.allowMissingWeights = options.check, .bindings = {}}, sink);
+    module =
+        importOnnx(model.onnx, context,
+                   ImportOptions{.allowMissingWeights = options.check || !options.withWeights, .bindings = {}}, sink);
     for (ingot::Diagnostic problem : sink.all()) {
       if (problem.node.empty()) problem.text = model.onnx + ": " + problem.text;
       result.errors.push_back(std::move(problem));
@@ -173,7 +175,8 @@ private:
   }
 
   SourceFiles &sources() {
-    if (!sourceFiles) sourceFiles = std::make_unique<SourceFiles>(model.onnx);
+    auto absent = options.withWeights ? SourceFiles::Absent::is_an_error : SourceFiles::Absent::reads_as_zeros;
+    if (!sourceFiles) sourceFiles = std::make_unique<SourceFiles>(model.onnx, absent);
     return *sourceFiles;
   }
 
@@ -205,6 +208,7 @@ private:
   LogicalResult write(cpu::CpuKernels &generator) {
     facts.name = tokenizer.facts.modelName.empty() ? "unnamed" : tokenizer.facts.modelName;
     facts.licences = readLicences(model);
+    facts.weightsLeftOut = !options.withWeights;
     facts.compiler = kCompiler;
     facts.generation = tokenizer.facts;
     facts.pageTokens = generator.pageTokens();

@@ -37,6 +37,7 @@ private:
     out->weight_format = facts.weightFormat;
     out->activation_format = facts.activationFormat;
     out->licences = facts.licences;
+    out->weights_left_out = facts.weightsLeftOut;
     out->vocab_size = facts.vocabSize;
     out->hidden_size = facts.hiddenSize;
     for (auto group : module.getOps<decoder::CacheGroupOp>()) out->layers += group.getLayers();

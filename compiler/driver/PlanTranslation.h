@@ -20,6 +20,7 @@ struct PlanFacts {
   GenerationFacts generation;
   uint64_t pageTokens = 0;
   uint32_t queryTileRows = 0;
+  bool weightsLeftOut = false;
   std::vector<uint64_t> pageBytes; // one a cache group, in module order
 };
 

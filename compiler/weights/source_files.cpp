@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,10 +22,13 @@ Error systemError(const Twine &what) {
 
 } // namespace
 
-SourceFile::~SourceFile() { close(descriptor); }
+SourceFile::~SourceFile() {
+  if (descriptor >= 0) close(descriptor);
+}
 
 Error SourceFile::read(uint64_t offset, uint64_t count, void *out) const {
   char *to = static_cast<char *>(out);
+  if (descriptor < 0) return std::memset(to, 0, count), Error::success();
   while (count > 0) {
     ssize_t got = pread(descriptor, to, std::min<uint64_t>(count, 1u << 30), off_t(offset));
     if (got < 0 && errno == EINTR) continue;
@@ -35,7 +39,7 @@ Error SourceFile::read(uint64_t offset, uint64_t count, void *out) const {
   return Error::success();
 }
 
-SourceFiles::SourceFiles(std::string model) : modelFile(std::move(model)) {
+SourceFiles::SourceFiles(std::string model, Absent absent) : modelFile(std::move(model)), absent(absent) {
   folder = sys::path::parent_path(modelFile).str();
 }
 
@@ -48,6 +52,10 @@ Expected<const SourceFile *> SourceFiles::open(StringRef name) {
   sys::path::append(path, name);
   std::string full = name.empty() ? modelFile : std::string(path);
   int descriptor = ::open(full.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0 && errno == ENOENT && absent == Absent::reads_as_zeros) {
+    file = std::make_unique<SourceFile>(std::move(full), -1, UINT64_MAX);
+    return file.get();
+  }
   if (descriptor < 0) return systemError("cannot open " + full);
   struct stat facts;
   if (fstat(descriptor, &facts) != 0 || !S_ISREG(facts.st_mode)) {

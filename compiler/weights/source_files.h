@@ -11,6 +11,7 @@ namespace ingot {
 
 class SourceFile {
 public:
+  /// `descriptor` -1: an absent file of unknown size, whose bytes are zeros.
   SourceFile(std::string path, int descriptor, uint64_t size)
       : path(std::move(path)), descriptor(descriptor), bytes(size) {}
   ~SourceFile();
@@ -29,8 +30,11 @@ private:
 
 class SourceFiles {
 public:
+  /// What to do about a file that does not exist. Zeros: for artifacts without weights, which need sizes only.
+  enum class Absent : uint8_t { is_an_error, reads_as_zeros };
+
   /// `modelFile` is the path of the model itself; other names are relative to its folder.
-  explicit SourceFiles(std::string modelFile);
+  explicit SourceFiles(std::string modelFile, Absent absent = Absent::is_an_error);
 
   /// "" is the model file. Refuses absolute names and names with a ".." part (the importer refuses symlinks out).
   llvm::Expected<const SourceFile *> open(llvm::StringRef name);
@@ -38,6 +42,7 @@ public:
 private:
   std::string modelFile;
   std::string folder;
+  Absent absent;
   llvm::StringMap<std::unique_ptr<SourceFile>> files;
 };
 

@@ -38,6 +38,8 @@ public:
   virtual mlir::FailureOr<LaunchKernels> generate(decoder::LaunchOp launch) = 0;
   /// Size of the packed form that kernels expect of a recipe.
   virtual uint64_t packedBytes(weights::RecipeOp recipe) = 0;
+  /// Its name in the plan (docs/weights.md): "int4.affine.g32", "f16", "rows.f32".
+  virtual std::string layoutName(weights::RecipeOp recipe) = 0;
   /// Positions a KV page holds, its size, and the most rows of a query tile.
   virtual uint64_t pageTokens() = 0;
   virtual uint64_t pageBytes(decoder::CacheGroupOp group) = 0;

@@ -17,21 +17,6 @@ namespace ingot {
 
 static constexpr int64_t kAlignment = 64;
 
-/// For people: "r16 int4 minimum g32 f16", "r16 f32", "rows f32".
-static std::string layoutName(weights::RecipeOp recipe) {
-  std::string name;
-  llvm::raw_string_ostream os(name);
-  auto pack = recipe.getResult().getDefiningOp<weights::PackOp>();
-  os << weights::stringifyLayoutKind(pack.getLayout()) << ' ';
-  RankedTensorType type = recipe.getResultType();
-  if (auto grid = dyn_cast_or_null<weights::GridAttr>(type.getEncoding()))
-    os << "int" << grid.getBits() << ' ' << weights::stringifyZeroKind(grid.getZero()) << " g" << grid.getGroup() << ' '
-       << grid.getScale();
-  else
-    os << type.getElementType();
-  return name;
-}
-
 namespace {
 struct PlaceWeights : ingot::impl::PlaceWeightsBase<PlaceWeights> {
   PlaceWeights() = default;
@@ -58,7 +43,7 @@ private:
     int64_t rows = type.getRank() == 0 ? 1 : type.getDimSize(0), cols = rows ? type.getNumElements() / rows : 0;
     OpBuilder b = OpBuilder::atBlockEnd(getOperation().getBody());
     b.create<plan_ir::WeightOp>(recipe.getLoc(), b.getStringAttr(symbol.getValue() + ".packed"), symbol,
-                                b.getStringAttr(layoutName(recipe)), b.getI64IntegerAttr(offset),
+                                b.getStringAttr(generator->layoutName(recipe)), b.getI64IntegerAttr(offset),
                                 b.getI64IntegerAttr(size), b.getI64IntegerAttr(rows), b.getI64IntegerAttr(cols));
     offset = llvm::alignTo(offset + size, kAlignment);
   }

@@ -27,6 +27,7 @@ public:
   uint32_t cpu_level() const { return level_; } // of the code that runs: 3 or 4
 
   const uint8_t *weights() const { return weights_; } // null when the plan has none
+  bool has_weights() const { return replaced_ || !facts().weights_left_out(); }
   ingot_kernel kernel(uint32_t index) const { return kernels_[index]; }
   // Empty when the artifact has none.
   Bytes tokenizer() const { return segment(INGOT_SEGMENT_TOKENIZER); }
@@ -37,6 +38,11 @@ public:
 
   // Tests run C++ functions in the place of generated code.
   void replace_kernel(uint32_t index, ingot_kernel kernel) { kernels_[index] = kernel; }
+  // The weights segment's bytes from elsewhere (ingot-bench --random-weights); they outlive the artifact's sessions.
+  void replace_weights(const uint8_t *weights) {
+    weights_ = weights;
+    replaced_ = true;
+  }
 
 private:
   Status check(Bytes file, const ArtifactOptions &options);
@@ -49,6 +55,7 @@ private:
   Layout layout_;
   const plan::Plan *plan_ = nullptr;
   const uint8_t *weights_ = nullptr;
+  bool replaced_ = false; // weights_ is not the file's
   Array<ingot_kernel> kernels_;
   uint32_t level_ = 0, code_index_ = 0;
   char name_[128] = {};

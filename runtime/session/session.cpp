@@ -32,6 +32,9 @@ Status Session::resolve(const Artifact &artifact, const SessionOptions &options)
 
 Status Session::open(const Artifact &artifact, const SessionOptions &options) {
   artifact_ = &artifact;
+  if (!artifact.has_weights())
+    return Status::error(Code::bad_input, "artifact %.120s has no weights: it was compiled with --no-weights",
+                         artifact.name());
   INGOT_TRY(resolve(artifact, options));
   const plan::Plan &plan = artifact.plan();
   INGOT_TRY(cache_.open(plan, {.bytes = options_.kv_bytes,
@@ -123,7 +126,6 @@ Status Session::length(uint32_t sequence, uint32_t *length) const {
 Status Session::append(uint32_t sequence, const int32_t *tokens, size_t count, LogitRows rows) {
   Sequence *found = find(sequence);
   if (!found) return unknown(sequence);
-  begin_step();
   const plan::Facts &facts = artifact_->facts();
   if (found->pending) return Status::error(Code::usage, "sequence %u is already in the next step", sequence);
   if (count == 0) return Status::error(Code::usage, "sequence %u: no tokens to append", sequence);
@@ -141,6 +143,7 @@ Status Session::append(uint32_t sequence, const int32_t *tokens, size_t count, L
     if (tokens[i] < 0 || uint32_t(tokens[i]) >= facts.vocab_size())
       return Status::error(Code::bad_input, "token %d (number %zu) is outside the vocabulary of %u", tokens[i], i,
                            facts.vocab_size());
+  begin_step();
   pending_[batch_.segments()] = sequence;
   batch_.add(tokens, uint32_t(count), found->length);
   for (size_t i = rows == LogitRows::all ? 0 : count - 1; rows != LogitRows::none && i < count; ++i)

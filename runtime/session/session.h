@@ -45,7 +45,7 @@ struct RunObserver {
 
 class Session {
 public:
-  // `artifact` outlives the session. Errors: options out of range, memory.
+  // `artifact` outlives the session. Errors: options out of range, memory, weights that were left out.
   Status open(const Artifact &artifact, const SessionOptions &options);
 
   Status create(uint32_t *sequence);
@@ -56,8 +56,8 @@ public:
   Status truncate(uint32_t sequence, uint32_t length);
   Status length(uint32_t sequence, uint32_t *length) const;
 
-  // Puts new tokens of a sequence into the next step, at most once a sequence and step. Errors: unknown sequence, token
-  // outside the vocabulary, context_full, more tokens than the step has room for.
+  // Puts new tokens of a sequence into the next step, at most once a sequence and step. Errors, which change nothing:
+  // unknown sequence, token outside the vocabulary, context_full, more tokens than the step has room for.
   Status append(uint32_t sequence, const int32_t *tokens, size_t count, LogitRows rows);
   uint32_t room() const { return over_ ? options_.max_rows : batch_.room(); } // tokens that the next step still takes
   Status step();

@@ -187,11 +187,27 @@ def test_inspect(tools: Tools) -> None:
     json.loads(tools.check("ingot-inspect", artifact, "--json"))
     assert tools.check("ingot-inspect", artifact, "--mlir").strip()
     tools.check("ingot-inspect", artifact, "--verify")
+    int4 = tools.check("ingot-inspect", tools.compile(STORIES / "genai_int4", "int4"), "--mlir")
+    assert 'layout = "int4.sym.g' in int4 and 'layout = "rows.f32"' in int4  # the names of docs/weights.md
 
 
 def test_bench(tools: Tools) -> None:
     out = tools.check("ingot-bench", stories(tools), "-p", 8, "-n", 4, "-r", 1, "-t", 1, "--json", timeout=300)
     assert json.loads(out)
+
+
+def test_a_model_without_weights_is_benched_with_random_ones(tools: Tools) -> None:
+    for form in ("genai_fp32", "genai_int4"):
+        folder = tools.scratch / f"hollow-{form}"
+        shutil.copytree(STORIES / form, folder, ignore=shutil.ignore_patterns("*.data"))
+        refused(tools, 1, ("model.onnx.data",), "ingotc", folder, "-o", tools.scratch / "hollow.ingot")
+        artifact = tools.compile(folder, f"hollow-{form}", "--no-weights")
+        assert "left out" in tools.check("ingot-inspect", artifact)
+        refused(tools, 1, ("--no-weights",), "ingot-run", artifact, "--tokens", IDS, "-n", 1)
+        refused(tools, 1, ("--no-weights",), "ingot-bench", artifact)
+        args = ("--random-weights", "-p", 8, "-n", 4, "-r", 1, "-t", 1, "--json")
+        cases = json.loads(tools.check("ingot-bench", artifact, *args, timeout=300))["cases"]
+        assert len(cases) == 2 and all(case["tokens_per_second"] > 0 for case in cases), cases
 
 
 def test_the_reference_evaluator_agrees(tools: Tools) -> None:

@@ -3,6 +3,7 @@
 #include "tools/cli/exit_code.h"
 #include "tools/cli/json.h"
 #include "tools/ingot-bench/quality.h"
+#include "tools/ingot-bench/random_weights.h"
 #include "tools/ingot-bench/speed.h"
 
 #include <algorithm>
@@ -71,8 +72,10 @@ void print_text(const BenchOptions &options, const SpeedReport &report, const Qu
 
 Status bench(BenchOptions &options) {
   ArtifactOptions how = {.cpu_level = getenv("INGOT_CPU")};
+  RandomWeights random;
   Artifact artifact, reference;
   INGOT_TRY(Artifact::open(options.model.c_str(), how, &artifact));
+  if (options.random_weights) INGOT_TRY(random.replace(&artifact));
   SpeedReport speed = {};
   Quality quality;
   bool with_quality = !options.reference.empty();

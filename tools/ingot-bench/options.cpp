@@ -44,8 +44,11 @@ bool parse_options(int argc, char **argv, BenchOptions *options, int *exit_code)
   app.add_option("-t", lists.threads, "threads (default: what affinity and cgroup allow)");
   app.add_option("-r", options->repeats, "repeats, interleaved (default 5)")->check(CLI::Range(1, 1000));
   app.add_flag("--json", options->json, "one JSON object");
+  auto random = app.add_flag("--random-weights", options->random_weights,
+                             "seeded random weights in the place of the file's (for artifacts made with --no-weights)");
   app.add_option("--quality", quality, "REF.ingot TEXT: KL divergence, top-1 agreement, perplexity on a text file")
-      ->expected(2);
+      ->expected(2)
+      ->excludes(random);
   app.footer(
       "tok/s: median, least and most of the repeats. read: bytes of weights a token x tok/s, as a fraction of the\n"
       "best read probe of the same run and thread count. Exit codes: 0 done, 1 bad input, 2 usage, 3 our own bug.");

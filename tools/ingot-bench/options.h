@@ -10,7 +10,7 @@ struct BenchOptions {
   std::string model, reference, text; // reference and text: --quality
   std::vector<int32_t> prompts = {128, 512}, tokens = {128}, depths = {0}, threads;
   uint32_t repeats = 5;
-  bool json = false;
+  bool json = false, random_weights = false;
 };
 
 // True to go on; else *exit_code is what to exit with.

@@ -3,6 +3,7 @@
 #include "tools/ingot-bench/read_probe.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 namespace ingot {
@@ -41,6 +42,14 @@ struct Bench {
     INGOT_TRY(feed(sequence, which.tokens, which.decode ? 1 : chunk));
     which.speeds.push_back(which.tokens * 1e9 / double(system_clock()() - begin));
     return session.destroy(sequence);
+  }
+
+  // Of the last step: a model whose numbers are broken has no speed worth reporting.
+  Status check_logits() {
+    const float *row;
+    INGOT_TRY(session.logits(0, &row));
+    if (std::all_of(row, row + vocab, [](float x) { return std::isfinite(x); })) return {};
+    return Status::error(Code::bad_input, "artifact %.120s: its logits are not finite", session.artifact().name());
   }
 };
 
@@ -89,6 +98,7 @@ Status measure_speed(const Artifact &artifact, const BenchOptions &options, Spee
     for (SpeedCase &each : cases) { // once unmeasured: pages come in
       SpeedCase warm = {each.decode, each.threads, std::min(each.tokens, 16u), 0, {}, 0};
       INGOT_TRY(bench->run(warm));
+      INGOT_TRY(bench->check_logits());
     }
     for (uint32_t repeat = 0; repeat < options.repeats; ++repeat) {
       double probe;

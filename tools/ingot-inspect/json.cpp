@@ -18,6 +18,7 @@ void add_facts(Json *json, const plan::Facts &facts) {
   json->integer("max_new_per_sequence", facts.max_new_per_sequence()).text("numerics", text_of(facts.numerics()));
   json->text("weight_format", text_of(facts.weight_format()));
   json->text("activation_format", text_of(facts.activation_format()));
+  json->boolean("weights_left_out", facts.weights_left_out());
   add_strings(json, "relaxations", facts.relaxations());
   add_strings(json, "licences", facts.licences());
   if (const plan::TokenFacts *tokens = facts.tokens()) {

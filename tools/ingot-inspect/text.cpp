@@ -25,6 +25,7 @@ void add_facts(std::string *out, const Artifact &artifact) {
       facts.layers(), facts.max_context());
   add(out, "numerics    %s; weights %s, activations %s\n", text_of(facts.numerics()), text_of(facts.weight_format()),
       text_of(facts.activation_format()));
+  if (facts.weights_left_out()) add(out, "weights     left out (ingotc --no-weights): it cannot run\n");
   if (facts.max_new_per_sequence())
     add(out, "steps       at most %u new tokens of a sequence\n", facts.max_new_per_sequence());
   for (uint32_t i = 0; i < count_of(facts.relaxations()); ++i)

@@ -69,7 +69,9 @@ int ingot::parseOptions(int argc, char **argv, IngotcOptions &options) {
   app.add_flag("--check", compile.check, "list every gap of the graph; write nothing; exit 1 if it would not compile");
   app.add_flag("--json", options.json, "with --check: as JSON");
   app.add_option("--report", compile.reportFile, "time and peak memory per phase, as JSON");
-  app.add_flag("--no-weights", noWeights, "leave the weights out (a small artifact to look at, or to fill at random)");
+  app.add_flag(
+      "--no-weights", noWeights,
+      "leave the weights out, for ingot-inspect and ingot-bench --random-weights; external data may be absent");
   app.add_option("--jobs", compile.jobs, "threads (default: the CPUs at hand)")->check(CLI::Range(1, 256));
   app.add_flag("--time", options.time, "print time and memory per phase");
   app.add_option("--dump-asm", compile.dumpAsm, "a folder for kernels as MLIR, LLVM IR and assembly");

@@ -35,6 +35,19 @@ uint64_t CpuKernels::packedBytes(weights::RecipeOp recipe) {
   return ingot::packedBytes(*format, rows, type.getShape().back()).value_or(0);
 }
 
+std::string CpuKernels::layoutName(weights::RecipeOp recipe) {
+  RankedTensorType type = recipe.getResultType();
+  auto pack = recipe.getResult().getDefiningOp<weights::PackOp>();
+  if (pack && pack.getLayout() == weights::LayoutKind::r16) {
+    auto format = formatOf(type);
+    if (format) return format->name();
+    llvm::consumeError(format.takeError());
+  }
+  std::string name = "rows.";
+  llvm::raw_string_ostream(name) << type.getElementType();
+  return name;
+}
+
 // Symbols hold letters, digits and '_' only, whatever a launch is called.
 static std::string stemOf(decoder::LaunchOp launch, uint64_t hash) {
   std::string stem = launch.getName().str();

@@ -21,6 +21,7 @@ public:
   uint64_t hash(decoder::LaunchOp launch) override;
   mlir::FailureOr<LaunchKernels> generate(decoder::LaunchOp launch) override;
   uint64_t packedBytes(weights::RecipeOp recipe) override;
+  std::string layoutName(weights::RecipeOp recipe) override;
   uint64_t pageTokens() override;
   uint64_t pageBytes(decoder::CacheGroupOp group) override;
   uint32_t queryTileRows() override;

@@ -4,7 +4,7 @@
 plan.kernel @k {hash = 1 : ui64, scratch_bytes = 0}
 weights.source @s {file = "w", offset = 0, length = 64} : tensor<16xf32>
 weights.recipe @w { %0 = weights.load @s : tensor<16xf32> %1 = weights.pack %0 rows : (tensor<16xf32>) -> tensor<16xf32> weights.yield %1 : tensor<16xf32> }
-plan.weight @w.packed @w {layout = "rows f32", offset = 0, size = 64, rows = 16, cols = 1}
+plan.weight @w.packed @w {layout = "rows.f32", offset = 0, size = 64, rows = 16, cols = 1}
 func.func @body(%tok: tensor<?xi32>, %pos: tensor<?xi32>) -> tensor<?x20xf32> {
   %a = plan.launch "first"(%tok) {weights = [], prepare = [], main = [#plan.variant<max_rows = 4294967295, kernel = @k, grid = rows, units = 1, per = 1, streams = 0>], prepared_bytes_per_row = 0, prepare_private_rows = 0, ops_per_row = 0} : (tensor<?xi32>) -> tensor<?x20xf32>
   %b = plan.launch "second"(%a) {weights = [@w], layer = 2, prepare = [#plan.variant<max_rows = 4294967295, kernel = @k, grid = rows, units = 1, per = 1, streams = 0>], main = [#plan.variant<max_rows = 4294967295, kernel = @k, grid = rows, units = 1, per = 1, streams = 0>], prepared_bytes_per_row = 128, prepare_private_rows = 4, ops_per_row = 10} : (tensor<?x20xf32>) -> tensor<?x20xf32>

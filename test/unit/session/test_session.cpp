@@ -170,6 +170,34 @@ TEST(Session, ErrorsAreNamedAndLeaveTheSequenceAlone) {
   EXPECT_EQ(Session().open(model.artifact, {.max_rows = 0}).code(), Code::bad_input);
 }
 
+TEST(Session, ARefusedAppendKeepsTheLastLogits) {
+  Model model;
+  Session session;
+  ASSERT_TRUE(session.open(model.artifact, {.max_context = 8}).ok());
+  uint32_t a;
+  ASSERT_TRUE(session.create(&a).ok());
+  std::vector<int32_t> tokens = tokens_of(1, 20);
+  ASSERT_TRUE(session.append(a, tokens.data(), 8, LogitRows::last).ok());
+  ASSERT_TRUE(session.step().ok());
+  EXPECT_EQ(session.append(a, tokens.data(), 1, LogitRows::last).code(), Code::context_full);
+  const float *row;
+  EXPECT_EQ(session.logit_count(), 1u);
+  EXPECT_TRUE(session.logits(0, &row).ok());
+}
+
+TEST(Session, AModelWithoutItsWeightsIsRefusedUntilItGetsSome) {
+  plan::PlanT plan = toy_plan();
+  plan.facts->weights_left_out = true;
+  std::vector<uint8_t> file = forge(pack(plan), toy_segments());
+  Artifact artifact;
+  ASSERT_TRUE(open_toy(file, &artifact).ok());
+  Status refused = Session().open(artifact, {});
+  EXPECT_EQ(refused.code(), Code::bad_input);
+  EXPECT_NE(std::string(refused.message()).find("--no-weights"), std::string::npos);
+  artifact.replace_weights(artifact.weights());
+  EXPECT_TRUE(Session().open(artifact, {}).ok());
+}
+
 TEST(Session, AFullCacheFailsTheStepAndForgetsIt) {
   Model model;
   Session session;

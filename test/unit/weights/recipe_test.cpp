@@ -351,6 +351,19 @@ TEST_F(RecipeTest, GridsSurviveMovementAndScalesMayWiden) {
   EXPECT_TRUE(type->isF32());
 }
 
+TEST_F(RecipeTest, AbsentFilesReadAsZerosWhereWeightsAreLeftOut) {
+  source<float>("t", "tensor<4xf32>", {1, 2, 3, 4});
+  parse("weights.source @s {file = \"none.data\", offset = 1000000, length = 16} : tensor<4xf32>\n"
+        "weights.recipe @r { %a = weights.load @s : tensor<4xf32>\n%b = weights.load @t : tensor<4xf32>\n"
+        "%c = weights.concat %a, %b {axis = 0} : (tensor<4xf32>, tensor<4xf32>) -> tensor<8xf32>\n"
+        "weights.yield %c : tensor<8xf32> }");
+  files = std::make_unique<SourceFiles>(path(), SourceFiles::Absent::reads_as_zeros);
+  EXPECT_EQ(dense(), (std::vector<float>{0, 0, 0, 0, 1, 2, 3, 4}));
+  auto outside = files->open("../x");
+  ASSERT_FALSE(bool(outside));
+  EXPECT_NE(llvm::toString(outside.takeError()).find("refused"), std::string::npos);
+}
+
 TEST_F(RecipeTest, BadSourcesAreNamed) {
   std::string body = " : tensor<4xf32>\nweights.recipe @r { %a = weights.load @s : tensor<4xf32>\n"
                      "weights.yield %a : tensor<4xf32> }";
