@@ -29,6 +29,7 @@ struct Problem {
   mutable decoder::AttentionOp op; // accessors of ops are not const
   const Array &q, &k, &v;          // [B, S, heads * d], [B, kv_heads, T, d]
   int64_t heads, kvHeads, keyDim, valueDim, past;
+  std::vector<float> slopes, sinks; // one a head; empty: none
 };
 } // namespace
 
@@ -46,8 +47,10 @@ static void attendPlain(const Problem &p, int64_t b, int64_t s, int64_t h, Array
     for (int64_t i = 0; i < p.keyDim; ++i) score += q[i] * k[i];
     score *= scale;
     weight[j] = cap > 0 ? cap * std::tanh(score / cap) : score;
+    if (!p.slopes.empty()) weight[j] += p.slopes[h] * double(j - last);
     high = std::max(high, weight[j]);
   }
+  if (!p.sinks.empty()) high = std::max(high, double(p.sinks[h])), sum = std::exp(p.sinks[h] - high);
   for (int64_t j = first; j <= last; ++j) sum += weight[j] = std::exp(weight[j] - high);
   for (int64_t j = first; j <= last; ++j)
     for (int64_t i = 0; i < p.valueDim; ++i)
@@ -72,6 +75,8 @@ static void attendContract(const Problem &p, Array &y) {
                                     p.op.getScale().convertToFloat()};
   shape.softcap = p.op.getSoftcap().convertToFloat();
   shape.window = size_t(p.op.getMask().getWindow());
+  if (!p.slopes.empty()) shape.slopes = p.slopes.data();
+  if (!p.sinks.empty()) shape.sinks = p.sinks.data();
   int64_t count = p.q.shape[1], width = p.heads * p.keyDim, out = p.heads * p.valueDim;
   for (int64_t b = 0; b < p.q.shape[0]; ++b) {
     std::vector<float> k = cacheRows(p.k, b), v = cacheRows(p.v, b), row(static_cast<size_t>(out));
@@ -82,6 +87,20 @@ static void attendContract(const Problem &p, Array &y) {
       for (int64_t i = 0; i < out; ++i) y.reals[(b * count + s) * out + i] = roundTo(y.element, row[i]);
     }
   }
+}
+
+// Slopes and sinks of the op, one a head each.
+static bool readPerHead(Evaluator &e, Problem &p) {
+  if (p.op.getAlibi()) p.slopes = p.op.getAlibi()->vec();
+  if (p.op.getSinks()) {
+    auto sinks = e.recipe(*p.op.getSinks());
+    if (!sinks) return false;
+    if (!sinks->isReal()) return e.fail("the sinks are no real numbers");
+    p.sinks.assign(sinks->reals.begin(), sinks->reals.end());
+  }
+  bool fits = (!p.op.getAlibi() || int64_t(p.slopes.size()) == p.heads) &&
+              (!p.op.getSinks() || int64_t(p.sinks.size()) == p.heads);
+  return fits || e.fail("slopes and sinks must be one a head");
 }
 
 // The graph's claims about lengths, which infer proves, are checked here on values.
@@ -112,8 +131,8 @@ bool ingot::reference::evaluateAttention(Evaluator &e, Operation *operation, Arr
   Array k, v, y;
   if (!append(e, pastK, in[1], kvHeads, k) || !append(e, pastV, in[2], kvHeads, v)) return false;
   if (k.shape[2] != v.shape[2] || k.shape[3] * heads != in[0].shape[2]) return e.fail("q, k and v do not fit together");
-  Problem problem{op, in[0], k, v, heads, kvHeads, k.shape[3], v.shape[3], k.shape[2] - in[0].shape[1]};
-  if (!checkLengths(e, seqlens, total, k.shape[2])) return false;
+  Problem problem{op, in[0], k, v, heads, kvHeads, k.shape[3], v.shape[3], k.shape[2] - in[0].shape[1], {}, {}};
+  if (!readPerHead(e, problem) || !checkLengths(e, seqlens, total, k.shape[2])) return false;
   y = makeArray(getElementTypeOrSelf(op.getResult().getType()), {in[0].shape[0], in[0].shape[1], heads * v.shape[3]});
   if (e.isContract())
     attendContract(problem, y);

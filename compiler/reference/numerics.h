@@ -82,7 +82,8 @@ struct AttentionShape {
   float scale;
   float softcap = 0;             // 0: none
   size_t window = 0;             // 0: none; else keys j > position - window
-  const float *slopes = nullptr; // alibi, one a head: score += slope * (j - position), one fma
+  const float *slopes = nullptr; // alibi, one a head: score = fma(slope, j - position, score)
+  const float *sinks = nullptr;  // one a head: joins the denominator after the last tile
 };
 
 // One query token at `position` over keys and values 0..position of its sequence, in tiles of 128 absolute positions:

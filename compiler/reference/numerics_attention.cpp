@@ -26,7 +26,8 @@ float score(const AttentionShape &shape, size_t head, const float *q, const floa
   for (size_t d = 0; d < shape.keyDim; ++d) s = std::fma(q[d], key[d], s);
   s = s * shape.scale;
   if (shape.softcap != 0) s = softcap(s, shape.softcap);
-  if (shape.slopes) s = std::fma(shape.slopes[head], static_cast<float>(j) - static_cast<float>(position), s);
+  if (shape.slopes)
+    s = std::fma(shape.slopes[head], static_cast<float>(static_cast<int64_t>(j) - static_cast<int64_t>(position)), s);
   return s;
 }
 
@@ -56,6 +57,14 @@ void combine(Partial &sum, const Partial &tile) {
   sum.m = m;
 }
 
+// A sink is one more (m, l) = (sink, 1) without values.
+void joinSink(Partial &sum, float sink) {
+  float m = sum.m < sink ? sink : sum.m;
+  float alpha = exp(sum.m - m);
+  sum.l = std::fma(sum.l, alpha, exp(sink - m));
+  for (float &o : sum.o) o *= alpha;
+}
+
 } // namespace
 
 void attention(const AttentionShape &shape, const float *q, const float *k, const float *v, size_t position,
@@ -67,6 +76,7 @@ void attention(const AttentionShape &shape, const float *q, const float *k, cons
       Tile tile{std::max(origin, first), std::min(origin + tileTokens, position + 1)};
       combine(sum, attendTile(shape, head, q + head * shape.keyDim, k, v, tile, position));
     }
+    if (shape.sinks) joinSink(sum, shape.sinks[head]);
     float inverse = 1.0f / sum.l;
     for (size_t d = 0; d < shape.valueDim; ++d) out[head * shape.valueDim + d] = sum.o[d] * inverse;
   }

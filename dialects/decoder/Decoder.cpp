@@ -38,13 +38,16 @@ LogicalResult SplitOp::verify() {
   return success();
 }
 
-// Rules: 1. past and present come together; 2. cache and layer come together; 3. a cached form has no past.
+// Rules: 1. past and present come together; 2. cache and layer come together; 3. a cached form has no past; 4. heads
+// are a multiple of kv_heads; 5. alibi has a slope a head.
 LogicalResult AttentionOp::verify() {
   if (bool(getPastKey()) != bool(getPastValue())) return emitOpError("needs both past_key and past_value");
   if (getCache().has_value() != getLayer().has_value()) return emitOpError("needs both `cache` and `layer`");
   if (getCache() && (getPastKey() || getSeqlens() || getTotal())) return emitOpError("with a cache takes no past");
   if (getHeads() <= 0 || getKvHeads() <= 0 || getHeads() % getKvHeads())
     return emitOpError("heads must be a multiple of kv_heads");
+  if (getAlibi() && getAlibi()->size() != size_t(getHeads()))
+    return emitOpError("has ") << getAlibi()->size() << " alibi slopes for " << getHeads() << " heads";
   return success();
 }
 

@@ -9,7 +9,8 @@
 // 4. @head begins with take_rows; no other take_rows exists.
 // 5. Every attention names a cache group of its kv_heads and window, and a layer in it; each layer of each group has
 //    exactly one attention, and none has a past, seqlens, total or present.
-// 6. Every symbol of an op is a recipe or a cache group. A linear's recipe is [N, K] for [.., K] -> [.., N].
+// 6. Every symbol of an op is a recipe or a cache group. A linear's recipe is [N, K] for [.., K] -> [.., N]; an
+//    attention's sinks are a recipe of as many elements as it has heads.
 #include "dialects/decoder/Decoder.h"
 #include "dialects/weights/Weights.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -131,7 +132,10 @@ LogicalResult VerifyInferPass::verifyAttention(decoder::AttentionOp op) {
   if (!fits) return op.emitError("does not fit its cache group");
   if (!layers.insert({group.getSymName(), *op.getLayer()}).second)
     return op.emitError("shares its layer with another attention");
-  return success();
+  if (!op.getSinks()) return success();
+  auto sinks = getOperation().lookupSymbol<weights::RecipeOp>(*op.getSinks());
+  bool perHead = sinks && sinks.getResultType().getNumElements() == int64_t(op.getHeads());
+  return perHead ? success() : op.emitError("names sinks that are not one a head");
 }
 
 } // namespace

@@ -1,6 +1,8 @@
 // The frame of attention kernels: grid items, bands of rows, the loop over tiles of keys, the final division.
 #include "compiler/kernels/cpu/Attend.h"
 #include "compiler/kernels/cpu/AttendBand.h"
+#include "compiler/kernels/cpu/MathFunctions.h"
+#include "compiler/kernels/cpu/Pointwise.h"
 
 using namespace mlir;
 
@@ -39,8 +41,9 @@ struct Item {
   Emitter &e;
   const AttendShape &shape;
   const AttendOperands &operands;
-  int64_t groupHeads = shape.heads / shape.kv.kvHeads;
+  Value slopes; // of all heads; null: none
   Value unit, segment, firstRow, lastRow;
+  int64_t groupHeads = shape.heads / shape.kv.kvHeads;
 
   // A field of batch->kv[group].
   Value view(Type type, size_t offset) {
@@ -51,7 +54,7 @@ struct Item {
   Value row(Value first, int64_t i) { return e.umin(e.iadd(first, i), lastRow); }
 
   Band openBand(int64_t rows, Value first) {
-    Band band{e, shape, rows, groupHeads, {}, {}, {}, {}, {}};
+    Band band{e, shape, rows, groupHeads, {}, {}, {}, {}, {}, {}};
     for (int64_t r = 0; r < rows; ++r) {
       Value index = row(first, r);
       band.position.push_back(e.zext(e.i64, e.batchI32(offsetof(ingot_batch, position), index)));
@@ -62,6 +65,7 @@ struct Item {
     Value stride = view(e.i64, offsetof(ingot_kv_view, table_stride));
     band.table = e.at(view(e.ptr, offsetof(ingot_kv_view, block_table)), e.imul(e.imul(segment, stride), 4));
     band.head = e.iadd(e.imul(operands.layer, shape.kv.layerBytes()), e.imul(unit, shape.kv.headBytes()));
+    if (slopes) band.slopes = e.at(slopes, e.imul(unit, groupHeads * 4));
     return band;
   }
 
@@ -78,6 +82,23 @@ struct Item {
       e.store(e.trunc(e.i32, band.position[band.rowOf(q)]), band.slot(s.position() + 4 * q));
   }
 
+  struct Ending {
+    Value sum, alpha; // f32; no alpha: 1
+  };
+
+  // The sink of query head g of the unit joins as one more (m, l) pair without values.
+  Ending joinSink(Band &band, Value q, Value g) {
+    auto state = [&](int64_t array) { return e.load(e.f32, e.at(band.slot(array), e.imul(q, 4))); };
+    Value l = state(band.scratch.sum());
+    if (!operands.sinks) return {l, {}};
+    LaneMath a(e, e.f32);
+    Value head = e.iadd(e.imul(unit, groupHeads), g), m = state(band.scratch.largest());
+    Value sink = e.loadConstant(e.f32, e.at(operands.sinks, e.imul(head, 4)));
+    Value largest = e.select(e.less(m, sink), sink, m);
+    Value alpha = math::exp(a, e.sub(m, largest));
+    return {e.fma(l, alpha, math::exp(a, e.sub(sink, largest))), alpha};
+  }
+
   // o * (1 / l) of the rows that exist.
   void finish(Band &band, Value first) {
     Value one = e.constant(e.f32, 1.0);
@@ -88,12 +109,15 @@ struct Item {
         out = e.at(out, e.imul(unit, groupHeads * shape.kv.valueDim * 4));
         e.loop(groupHeads, [&](Value g) {
           Value q = e.iadd(g, r * groupHeads);
-          Value inverse = e.div(one, e.load(e.f32, e.at(band.slot(band.scratch.sum()), e.imul(q, 4))));
+          Ending end = joinSink(band, q, g);
+          Value inverse = e.broadcast(e.div(one, end.sum), width);
+          Value alpha = end.alpha ? e.broadcast(end.alpha, width) : Value();
           Value from = e.at(band.slot(band.scratch.values()), e.imul(q, shape.kv.valueDim * 4));
           Value to = e.at(out, e.imul(g, shape.kv.valueDim * 4));
-          for (int64_t d = 0; d < int64_t(shape.kv.valueDim); d += width)
-            e.store(e.mul(e.load(e.vec(e.f32, width), e.at(from, 4 * d)), e.broadcast(inverse, width)),
-                    e.at(to, 4 * d));
+          for (int64_t d = 0; d < int64_t(shape.kv.valueDim); d += width) {
+            Value o = e.load(e.vec(e.f32, width), e.at(from, 4 * d));
+            e.store(e.mul(alpha ? e.mul(o, alpha) : o, inverse), e.at(to, 4 * d));
+          }
         });
       };
       if (r == 0)
@@ -152,20 +176,15 @@ uint64_t attendScratchBytes(const AttendShape &shape) {
 void emitAttend(Emitter &e, const AttendShape &shape, const AttendOperands &operands) {
   Value tiles = e.batchCount(offsetof(ingot_batch, n_q_tiles));
   Value items = e.imul(tiles, shape.kv.kvHeads); // of the first split
+  Value slopes = shape.slopes.empty() ? Value() : e.floatTable(shape.slopes);
   e.loop(e.begin, e.umin(e.end, items), 1, [&](Value item) {
     Value tile = e.at(e.batchPointer(offsetof(ingot_batch, q_tile)),
                       e.imul(e.udiv(item, shape.kv.kvHeads), sizeof(ingot_q_tile)));
     auto field = [&](size_t offset) { return e.zext(e.i64, e.loadConstant(e.i32, e.at(tile, offset))); };
     Value first = field(offsetof(ingot_q_tile, first_row));
     Value last = e.iadd(e.iadd(first, field(offsetof(ingot_q_tile, n_rows))), -1);
-    Item{e,
-         shape,
-         operands,
-         int64_t(shape.heads / shape.kv.kvHeads),
-         e.urem(item, shape.kv.kvHeads),
-         field(offsetof(ingot_q_tile, segment)),
-         first,
-         last}
+    Item{e,     shape, operands, slopes, e.urem(item, shape.kv.kvHeads), field(offsetof(ingot_q_tile, segment)),
+         first, last}
         .emit();
   });
 }

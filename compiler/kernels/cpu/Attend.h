@@ -25,6 +25,7 @@ struct AttendShape {
   float scale = 1;
   float softcap = 0;         // 0: none
   uint64_t window = 0;       // 0: none; else keys j > position - window, below 2^31
+  std::vector<float> slopes; // alibi, one a query head; empty: none
   uint64_t queryStride = 0;  // bytes between rows of queries, each [heads][keyDim] f32
   uint64_t resultStride = 0; // of results, each [heads][valueDim] f32
 };
@@ -32,6 +33,7 @@ struct AttendShape {
 struct AttendOperands {
   Value query, result; // ptr, row 0 of the step
   Value layer;         // i64, index inside the cache group
+  Value sinks;         // ptr to one f32 a query head; null: none
 };
 
 /// Bytes of scratch an item needs, 64-aligned.

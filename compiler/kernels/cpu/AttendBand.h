@@ -45,6 +45,7 @@ struct Band {
   llvm::SmallVector<Value> query;    // ptr to [groupHeads][keyDim] f32, by row
   Value pool, table;                 // of the sequence
   Value head;                        // byte offset of the layer's kv head inside a page
+  Value slopes;                      // ptr to alibi slopes [groupHeads]; null: none
   BandScratch scratch{rows * groupHeads, int64_t(shape.kv.valueDim)};
 
   int64_t queries() const { return rows * groupHeads; }

@@ -44,6 +44,14 @@ SmallVector<Value> dotKeys(const Band &band, int64_t first, int64_t count, Value
   });
 }
 
+// slope * (j - position) on top of the scores of 16 keys j.
+Value addAlibi(const Band &band, int64_t query, Value j, Value score) {
+  Emitter &e = band.e;
+  Value position = e.broadcast(e.trunc(e.i32, band.position[band.rowOf(query)]));
+  Value slope = e.load(e.f32, e.at(band.slopes, query % band.groupHeads * 4));
+  return e.fma(e.broadcast(slope), e.toFloat(e.isub(j, position)), score);
+}
+
 } // namespace
 
 void emitScores(Band &band, Value origin) {
@@ -75,6 +83,7 @@ void emitScores(Band &band, Value origin) {
         LaneMath a(e);
         if (band.shape.softcap != 0) score = math::softcap(a, score, e.lanes(band.shape.softcap));
         int64_t query = first + int64_t(i);
+        if (band.slopes) score = addAlibi(band, query, j, score);
         e.store(e.select(seen[band.rowOf(query)], score, hidden), scoreAddress(band, query, block), 64);
       }
     }

@@ -140,7 +140,6 @@ static FailureOr<AttendShape> attendShape(decoder::AttendOp root) {
   if (!isa<BlockArgument>(root.getQuery()) || root->getNextNode() != yield || &root->getBlock()->front() != root ||
       yield.getValues() != ValueRange{root.getResult()})
     return root.emitOpError("must be alone in its launch on the CPU");
-  if (root.getAlibi() || root.getSinks()) return root.emitOpError("has alibi or sinks, which no CPU kernel has yet");
   auto layout = KvLayout::of(root, root.getCacheAttr());
   if (failed(layout)) return failure();
   AttendShape shape;
@@ -148,8 +147,11 @@ static FailureOr<AttendShape> attendShape(decoder::AttendOp root) {
   shape.heads = root.getHeads();
   shape.scale = root.getScale().convertToFloat(), shape.softcap = root.getSoftcap().convertToFloat();
   shape.window = root.getMask().getWindow();
+  if (root.getAlibi()) shape.slopes = root.getAlibi()->vec();
   shape.queryStride = rowStride(LaunchFrame::columns(root.getQuery()));
   shape.resultStride = rowStride(LaunchFrame::columns(root.getResult()));
+  if (!shape.slopes.empty() && shape.slopes.size() != shape.heads)
+    return root.emitOpError("has ") << shape.slopes.size() << " alibi slopes for " << shape.heads << " heads";
   if (shape.heads % layout->kvHeads || LaunchFrame::columns(root.getQuery()) != shape.heads * layout->keyDim ||
       LaunchFrame::columns(root.getResult()) != shape.heads * layout->valueDim)
     return root.emitOpError("has ") << shape.heads << " heads that do not fit its cache group or its rows";
@@ -162,6 +164,11 @@ FailureOr<LaunchKernels> CpuKernels::generateAttend(decoder::LaunchOp launch, co
   auto root = cast<decoder::AttendOp>(launch.getRoot());
   auto shape = attendShape(root);
   if (failed(shape)) return failure();
+  if (root.getSinks()) {
+    const WeightView &sinks = frame->weight(root.getSinksAttr());
+    if (sinks.packed || sinks.format.type != WeightFormat::Type::f32 || sinks.rows * sinks.cols != shape->heads)
+      return root.emitOpError("wants its sinks as one plain f32 a head");
+  }
   KernelVariant variant;
   variant.kernel = stem + "_attend";
   variant.grid = GridKind::queryTiles;
@@ -173,6 +180,7 @@ FailureOr<LaunchKernels> CpuKernels::generateAttend(decoder::LaunchOp launch, co
     operands.query = frame->inputRow(e, root.getQuery(), e.i64c(0));
     operands.result = frame->resultRow(e, frame->results[0], e.i64c(0));
     operands.layer = e.slot(frame->layerSlot);
+    if (root.getSinks()) operands.sinks = frame->weightAddress(e, root.getSinksAttr());
     emitAttend(e, *shape, operands);
     e.finish();
   }

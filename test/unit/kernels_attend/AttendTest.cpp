@@ -1,11 +1,13 @@
 // Attention kernels against the numerics reference, bit for bit: several sequences a step, pages in disorder, stale
-// slots full of NaN, GQA, window, softcap, f32 and f16 caches, both levels.
+// slots full of NaN, GQA, window, softcap, alibi, sinks, f32 and f16 caches, head sizes that people have, both levels.
 #include "compiler/kernels/cpu/Attend.h"
 #include "compiler/reference/numerics.h"
 #include "compiler/weights/float16.h"
 #include "test/unit/target/LoadedCode.h"
 
+#include <cmath>
 #include <limits>
+#include <map>
 #include <random>
 
 using namespace ingot;
@@ -19,6 +21,8 @@ struct Case {
   uint64_t elementBytes;
   float softcap = 0;
   uint64_t window = 0;
+  bool alibi = false, sinks = false;
+  float scale = 0.125f;
 };
 
 const Case allCases[] = {
@@ -28,16 +32,42 @@ const Case allCases[] = {
     {"mqa_softcap", 13, 1, 32, 128, 4, 5.0f},
     {"long_window", 6, 2, 24, 16, 4, 3.0f, 200},
     {"odd_dims", 2, 2, 20, 12, 2},
+    {"bloom", 6, 6, 80, 80, 4, 0, 0, true, false, 0.1118f},
+    {"falcon_mqa", 71, 1, 64, 64, 2, 0, 0, true},
+    {"gpt_oss", 16, 2, 64, 64, 2, 0, 128, false, true},
+    {"tiny_window", 4, 2, 8, 24, 4, 2.0f, 3, false, true},
+    {"window_of_one", 2, 1, 12, 8, 4, 0, 1},
+    {"all_at_once", 6, 2, 24, 40, 2, 7.0f, 70, true, true, -0.3f},
+    {"phi", 5, 5, 96, 96, 2, 0, 2047},
+    {"deepseek", 3, 3, 192, 128, 4},
+    {"gemma", 4, 1, 256, 256, 2, 50.0f, 140},
+    {"wide", 3, 1, 112, 112, 4},
 };
 
 constexpr uint64_t kLayers = 2, kLayer = 1, kMaxPages = 20;
+
+// Geometric, as people have them; no two are equal.
+std::vector<float> slopesOf(const Case &c) {
+  std::vector<float> slopes;
+  for (uint64_t h = 0; h < c.heads; ++h) slopes.push_back(std::exp2(-8.0f * float(h + 1) / float(c.heads)));
+  return slopes;
+}
+
+// From negligible to dominant; one is off.
+std::vector<float> sinksOf(const Case &c) {
+  std::vector<float> sinks;
+  for (uint64_t h = 0; h < c.heads; ++h) sinks.push_back(float(h) * 1.7f - 3.0f);
+  sinks[1] = -std::numeric_limits<float>::infinity();
+  return sinks;
+}
 
 AttendShape shapeOf(const Case &c) {
   AttendShape shape;
   shape.kv.group = 1;
   shape.kv.layers = kLayers, shape.kv.kvHeads = c.kvHeads;
   shape.kv.keyDim = c.keyDim, shape.kv.valueDim = c.valueDim, shape.kv.elementBytes = c.elementBytes;
-  shape.heads = c.heads, shape.scale = 0.125f, shape.softcap = c.softcap, shape.window = c.window;
+  shape.heads = c.heads, shape.scale = c.scale, shape.softcap = c.softcap, shape.window = c.window;
+  if (c.alibi) shape.slopes = slopesOf(c);
   shape.queryStride = (c.heads * c.keyDim * 4 + 63) / 64 * 64;
   shape.resultStride = (c.heads * c.valueDim * 4 + 63) / 64 * 64;
   return shape;
@@ -68,8 +98,9 @@ public:
     batch.n_tokens = batch.n_rows = position.size();
     batch.n_segs = sequences.size(), batch.n_q_tiles = tiles.size(), batch.n_splits = 1;
     batch.position = position.data(), batch.q_tile = tiles.data(), batch.kv = views;
-    uint64_t args[] = {uint64_t(&batch), position.size(), uint64_t(aligned(queries)), uint64_t(aligned(result)),
-                       kLayer};
+    std::vector<float> sinks = sinksOf(c);
+    uint64_t args[] = {uint64_t(&batch),          position.size(), uint64_t(aligned(queries)),
+                       uint64_t(aligned(result)), kLayer,          uint64_t(sinks.data())};
     std::vector<uint8_t> scratch(attendScratchBytes(shape) + 64, 0xff);
     uint64_t items = tiles.size() * c.kvHeads;
     for (uint64_t i = 0; i < items; i += 2) // as workers take them
@@ -86,6 +117,9 @@ public:
                                        .scale = shape.scale,
                                        .softcap = c.softcap,
                                        .window = c.window};
+    std::vector<float> slopes = slopesOf(c), sinks = sinksOf(c);
+    if (c.alibi) reference.slopes = slopes.data();
+    if (c.sinks) reference.sinks = sinks.data();
     std::vector<float> expected(c.heads * c.valueDim);
     size_t row = 0, wrong = 0;
     for (const Sequence &s : sequences)
@@ -150,25 +184,36 @@ private:
   std::vector<ingot_q_tile> tiles;
 };
 
+// The kernels of every case at one level, compiled once for all tests.
+struct Kernels {
+  std::unique_ptr<mlir::MLIRContext> context = makeContext();
+  LoadedCode code;
+
+  explicit Kernels(CpuLevel level) : code(*context, level) {
+    for (const Case &c : allCases) {
+      Emitter e(*code.module, level, c.name);
+      emitAttend(e, shapeOf(c), {e.slotPointer(0), e.slotPointer(1), e.slot(2), c.sinks ? e.slotPointer(3) : Value()});
+      e.finish();
+    }
+    EXPECT_TRUE(code.compile()) << code.error;
+  }
+
+  static Kernels &of(CpuLevel level) {
+    static std::map<CpuLevel, std::unique_ptr<Kernels>> all;
+    std::unique_ptr<Kernels> &kernels = all[level];
+    if (!kernels) kernels = std::make_unique<Kernels>(level);
+    return *kernels;
+  }
+};
+
 class AttendKernels : public testing::TestWithParam<CpuLevel> {
 protected:
   void SetUp() override {
     if (!runs(GetParam())) GTEST_SKIP() << "this CPU lacks level " << name(GetParam());
-    context = makeContext();
-    code = std::make_unique<LoadedCode>(*context, GetParam());
-    for (const Case &c : allCases) {
-      Emitter e(*code->module, GetParam(), c.name);
-      emitAttend(e, shapeOf(c), {e.slotPointer(0), e.slotPointer(1), e.slot(2)});
-      e.finish();
-    }
-    ASSERT_TRUE(code->compile()) << code->error;
   }
   void check(std::vector<Sequence> sequences) {
-    for (const Case &c : allCases) Step(c, sequences).check(code->kernel(c.name));
+    for (const Case &c : allCases) Step(c, sequences).check(Kernels::of(GetParam()).code.kernel(c.name));
   }
-
-  std::unique_ptr<mlir::MLIRContext> context;
-  std::unique_ptr<LoadedCode> code;
 };
 
 TEST_P(AttendKernels, DecodeAtEveryDepth) {

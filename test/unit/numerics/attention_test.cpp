@@ -34,6 +34,7 @@ struct Case {
       if (shape.slopes) s += shape.slopes[head] * (double(j) - double(position));
       sum += std::exp(s), weighted += std::exp(s) * v[(j * 2 + head / 2) * 8 + d];
     }
+    if (shape.sinks) sum += std::exp(double(shape.sinks[head]));
     return weighted / sum;
   }
   void compare(size_t position) const {
@@ -57,6 +58,20 @@ TEST(Attention, WindowSoftcapAndSlopes) {
   for (size_t position : {0, 128, 129, 130, 258, 399}) c.compare(position);
   c.shape.slopes = slopes;
   c.compare(399);
+}
+
+TEST(Attention, SinksTakeTheirShare) {
+  const float sinks[] = {-2.0f, 0.0f, 3.0f, 11.0f};
+  Case c(400);
+  c.shape.sinks = sinks;
+  for (size_t position : {0, 127, 128, 399}) c.compare(position);
+}
+
+TEST(Attention, ASinkOfMinusInfinityChangesNoBit) {
+  const float off[] = {-INFINITY, -INFINITY, -INFINITY, -INFINITY};
+  Case c(200), d(200);
+  d.shape.sinks = off;
+  EXPECT_EQ(c.run(150), d.run(150));
 }
 
 TEST(Attention, OneTokenReturnsItsValue) {
