@@ -23,7 +23,7 @@ const OpTable &ingot::operatorTable() {
   static const OpTable table = [] {
     OpTable table;
     for (auto add : {addElementwiseOps, addActivationOps, addShapeOps, addMovementOps, addIndexedOps, addReductionOps,
-                     addLinearOps, addEmbedOps, addNormOps, addAttentionOps, addRotaryOps, addQuantOps})
+                     addLinearOps, addEmbedOps, addNormOps, addAttentionOps, addStandardAttentionOps, addContribAttentionOps, addRotaryOps, addQuantOps, addQuantLinearOps})
       add(table);
     return table;
   }();

@@ -42,7 +42,10 @@ void addLinearOps(OpTable &table);
 void addEmbedOps(OpTable &table);
 void addNormOps(OpTable &table);
 void addAttentionOps(OpTable &table);
+void addStandardAttentionOps(OpTable &table);
+void addContribAttentionOps(OpTable &table);
 void addRotaryOps(OpTable &table);
 void addQuantOps(OpTable &table);
+void addQuantLinearOps(OpTable &table);
 
 } // namespace ingot
