@@ -4,6 +4,16 @@
 
 include "mlir/Pass/PassBase.td"
 
+def RecogniseNorms : Pass<"recognise-norms", "::mlir::ModuleOp"> {
+  let summary = "norms spelled in graph ops -> decoder.norm";
+  let dependentDialects = ["::ingot::decoder::DecoderDialect", "::ingot::weights::WeightsDialect"];
+}
+
+def RecogniseActivations : Pass<"recognise-activations", "::mlir::ModuleOp"> {
+  let summary = "activations spelled in graph ops -> graph.unary or decoder.act";
+  let dependentDialects = ["::ingot::decoder::DecoderDialect"];
+}
+
 def Infer : Pass<"infer", "::mlir::ModuleOp"> {
   let summary = "import form -> rows: proves the chunk law and makes @body and @head";
   let options = [

@@ -1,4 +1,4 @@
-// Row programs spelled with primitives that have an op of their own: x * sigmoid(x) is act silu, and so on. Only exact
+// Row programs spelled with ops of rows that have an op of their own: cap * tanh(x / cap) is softcap. Only exact
 // identities of the row's values up to rounding; nothing depends on how an exporter names or orders its nodes.
 #pragma once
 #include "mlir/IR/BuiltinOps.h"

@@ -1,6 +1,6 @@
 // A Llama layer as the onnxruntime-genai importer writes it becomes @body and @head: seqlens, total and positions are
 // proved and gone, the tables are a closed form, the cut lies behind the last residual add, unused weights are dropped.
-// RUN: ingot-opt %s -infer -verify-infer | FileCheck %s
+// RUN: ingot-opt %s -recognise-activations -infer -verify-infer | FileCheck %s
 
 // CHECK-NOT: @src.unused
 // CHECK: decoder.cache_group @g0 {key_dim = 4 : i64, kv_heads = 2 : i64, layers = 1 : i64, type = f32, value_dim = 4 : i64}
