@@ -48,7 +48,7 @@ static bool dequant(Evaluator &e, weights::DequantOp op, const Array &q, const A
       int64_t quant = packed ? unpack(q, at * blob, i % size_t(block), bits) : q.integers[row * k + i];
       float scale = float(s.reals[at]);
       if (z && z->isReal()) {
-        float minimum = -(float(z->reals[at]) * scale);
+        float minimum = op.getMinima() ? float(z->reals[at]) : -(float(z->reals[at]) * scale);
         y.reals[row * k + i] = std::fma(float(quant), scale, minimum);
         continue;
       }
@@ -57,6 +57,94 @@ static bool dequant(Evaluator &e, weights::DequantOp op, const Array &q, const A
                                 : int64_t(1) << (bits - 1);
       y.reals[row * k + i] = float(quant - zero) * scale;
     }
+  return true;
+}
+
+// Calls f(element of x, element of `part`) for every element, where part has a number a block of every axis.
+template <typename F> static void eachBlock(const Array &x, const Array &part, ArrayRef<int64_t> blocks, F f) {
+  Shape strides = stridesOf(part.shape);
+  forEachIndex(x.shape, [&](ArrayRef<int64_t> index, size_t flat) {
+    size_t at = 0;
+    for (size_t i = 0; i < index.size(); ++i) at += size_t(index[i] / blocks[i] * strides[i]);
+    f(flat, at);
+  });
+}
+
+static bool dequantLinear(weights::DequantLinearOp op, ArrayRef<Array> in, Array &y) {
+  y = makeArray(Float32Type::get(op.getContext()), in[0].shape);
+  for (size_t i = 0; i < y.size(); ++i) y.reals[i] = float(in[0].number(i));
+  auto apply = [&](const Array &part, auto f) {
+    eachBlock(y, part, op.getBlocks(),
+              [&](size_t i, size_t at) { y.reals[i] = f(float(y.reals[i]), float(part.number(at))); });
+  };
+  if (op.getZeros()) apply(in[2], [](float x, float zero) { return x - zero; });
+  apply(in[1], [](float x, float scale) { return x * scale; });
+  if (op.getMinima()) apply(in.back(), [](float x, float minimum) { return x + minimum; });
+  return true;
+}
+
+static void copyElement(Array &y, size_t to, const Array &x, size_t from) {
+  if (x.isReal())
+    y.reals[to] = x.reals[from];
+  else
+    y.integers[to] = x.integers[from];
+}
+
+static bool repeat(weights::RepeatOp op, const Array &x, Array &y) {
+  auto type = cast<RankedTensorType>(op.getType());
+  y = makeArray(x.element, Shape(type.getShape().begin(), type.getShape().end()));
+  SmallVector<int64_t> blocks(type.getRank(), 1);
+  blocks[op.getAxis()] = op.getTimes();
+  eachBlock(y, x, blocks, [&](size_t i, size_t at) { copyElement(y, i, x, at); });
+  return true;
+}
+
+static bool slice(weights::SliceOp op, const Array &x, Array &y) {
+  auto type = cast<RankedTensorType>(op.getType());
+  y = makeArray(x.element, Shape(type.getShape().begin(), type.getShape().end()));
+  Shape strides = stridesOf(x.shape);
+  forEachIndex(y.shape, [&](ArrayRef<int64_t> index, size_t flat) {
+    size_t from = size_t(int64_t(op.getBegin()) * strides[op.getAxis()]);
+    for (size_t i = 0; i < index.size(); ++i) from += size_t(index[i] * strides[i]);
+    copyElement(y, flat, x, from);
+  });
+  return true;
+}
+
+static bool concat(weights::ConcatOp op, ArrayRef<Array> in, Array &y) {
+  auto type = cast<RankedTensorType>(op.getType());
+  y = makeArray(in[0].element, Shape(type.getShape().begin(), type.getShape().end()));
+  Shape strides = stridesOf(y.shape);
+  int64_t axis = op.getAxis(), start = 0;
+  for (const Array &x : in) {
+    forEachIndex(x.shape, [&](ArrayRef<int64_t> index, size_t flat) {
+      size_t to = size_t(start * strides[axis]);
+      for (size_t i = 0; i < index.size(); ++i) to += size_t(index[i] * strides[i]);
+      copyElement(y, to, x, flat);
+    });
+    start += x.shape[axis];
+  }
+  return true;
+}
+
+static bool unpackBytes(weights::UnpackOp op, const Array &x, Array &y) {
+  auto type = cast<RankedTensorType>(op.getType());
+  y = makeArray(x.element, Shape(type.getShape().begin(), type.getShape().end()));
+  int64_t bits = op.getBits(), each = 8 / bits;
+  size_t count = size_t(y.shape.back()), bytes = size_t(x.shape.back());
+  for (size_t i = 0; i < y.size(); ++i) {
+    int64_t k = int64_t(i % count), slot = op.getHighFirst() ? each - 1 - k % each : k % each;
+    y.integers[i] = x.integers[i / count * bytes + size_t(k / each)] >> (slot * bits) & ((1 << bits) - 1);
+  }
+  return true;
+}
+
+static bool lookup(Evaluator &e, const Array &table, const Array &codes, Array &y) {
+  y = makeArray(table.element, codes.shape);
+  for (size_t i = 0; i < y.size(); ++i) {
+    if (size_t(codes.integers[i]) >= table.size()) return e.fail("a code lies outside of its table");
+    y.reals[i] = table.reals[size_t(codes.integers[i])];
+  }
   return true;
 }
 
@@ -85,10 +173,17 @@ static bool step(Evaluator &e, Operation &op, ArrayRef<Array> in, Array &y) {
       .Case([&](weights::CastOp cast) {
         y = in[0];
         y.element = getElementTypeOrSelf(cast.getType());
-        if (!in[0].isReal() || !y.isReal()) return e.fail("a recipe casts between kinds");
-        for (double &value : y.reals) value = roundTo(y.element, value);
+        if (!y.isReal()) return e.fail("a recipe casts to integers");
+        y = makeArray(y.element, y.shape);
+        for (size_t i = 0; i < y.size(); ++i) y.reals[i] = roundTo(y.element, in[0].number(i));
         return true;
       })
+      .Case([&](weights::DequantLinearOp d) { return dequantLinear(d, in, y); })
+      .Case([&](weights::RepeatOp r) { return repeat(r, in[0], y); })
+      .Case([&](weights::SliceOp s) { return slice(s, in[0], y); })
+      .Case([&](weights::ConcatOp c) { return concat(c, in, y); })
+      .Case([&](weights::UnpackOp u) { return unpackBytes(u, in[0], y); })
+      .Case([&](weights::LookupOp) { return lookup(e, in[0], in[1], y); })
       .Case([&](weights::DequantOp d) { return dequant(e, d, in[0], in[1], in.size() > 2 ? &in[2] : nullptr, y); })
       .Default([&](Operation *other) {
         return e.fail(other->getName().getStringRef() + " is no op of a recipe in import form");

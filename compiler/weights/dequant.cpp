@@ -28,9 +28,9 @@ uint8_t unpackBits(const uint8_t *bytes, int64_t index, uint32_t bits) {
 class Dequant final : public GridTensor {
 public:
   Dequant(TensorRef quants, TensorRef scales, TensorRef zeros, ArrayRef<int64_t> shape, GridFormat format,
-          bool quantsPacked, bool zerosPacked)
+          bool quantsPacked, bool zerosPacked, bool minimaGiven)
       : GridTensor(shape, format), quants(std::move(quants)), scales(std::move(scales)), zeros(std::move(zeros)),
-        quantsPacked(quantsPacked), zerosPacked(zerosPacked) {}
+        quantsPacked(quantsPacked), zerosPacked(zerosPacked), minimaGiven(minimaGiven) {}
 
   Error readGrid(int64_t row, int64_t rows, GridRows &out) const override {
     out.resize(format, rows, cols());
@@ -50,12 +50,14 @@ public:
       if (format.zero != Zero::minimum) continue;
       if (Error error = readFloats(*zeros, Box::rows(zeros->shape, row, rows), factors.data())) return error;
       for (size_t i = 0; i < values.size(); ++i)
-        if (float m = -factors[i] * values[i]; !explains(halfFromFloat(m), m)) return Scale::f32;
+        if (!fitsHalf(minimaGiven ? factors[i] : -factors[i] * values[i])) return Scale::f32;
     }
     return Scale::f16;
   }
 
 private:
+  bool fitsHalf(float m) const { return minimaGiven ? isHalf(m) : explains(halfFromFloat(m), m); }
+
   Error readCodes(int64_t row, int64_t rows, std::vector<uint8_t> &out) const {
     if (!quantsPacked) return readIntegers(*quants, row, rows, out);
     int64_t pitch = quants->shape[1];
@@ -98,11 +100,10 @@ private:
     if (Error error = readFloats(*zeros, Box::rows(zeros->shape, row, rows), out.minima.data())) return error;
     for (size_t i = 0; i < out.minima.size(); ++i) {
       float &m = out.minima[i];
-      m = -m * out.scales[i];
+      if (!minimaGiven) m = -m * out.scales[i];
       if (format.scale == Scale::f32) continue;
-      uint16_t half = halfFromFloat(m);
-      if (!explains(half, m)) return createStringError("a minimum of an f16 grid is not an f16");
-      m = floatFromHalf(half);
+      if (!fitsHalf(m)) return createStringError("a minimum of an f16 grid is not an f16");
+      m = floatFromHalf(halfFromFloat(m));
     }
     return checkScales(out.scales);
   }
@@ -116,7 +117,7 @@ private:
   TensorRef quants; // packed [N, bytes a row] u8, else [N, K]
   TensorRef scales; // [N, blocks]
   TensorRef zeros;  // null, packed [N, bytes a row] u8, else [N, blocks]
-  bool quantsPacked, zerosPacked;
+  bool quantsPacked, zerosPacked, minimaGiven;
 };
 
 TensorRef asRows(TensorRef tensor, int64_t rows) {
@@ -126,7 +127,8 @@ TensorRef asRows(TensorRef tensor, int64_t rows) {
 
 } // namespace
 
-TensorRef makeDequant(TensorRef quants, TensorRef scales, TensorRef zeros, ArrayRef<int64_t> shape, GridFormat format) {
+TensorRef makeDequant(TensorRef quants, TensorRef scales, TensorRef zeros, ArrayRef<int64_t> shape, GridFormat format,
+                      bool minima) {
   bool quantsPacked = quants->shape.size() == 3 || quants->shape[1] != shape[1];
   quants = asRows(std::move(quants), shape[0]);
   scales = asRows(std::move(scales), shape[0]);
@@ -134,7 +136,7 @@ TensorRef makeDequant(TensorRef quants, TensorRef scales, TensorRef zeros, Array
   int64_t blocks = (shape[1] + format.block - 1) / format.block;
   bool zerosPacked = zeros && zeros->element == Element::u8 && zeros->shape[1] == (blocks * format.bits + 7) / 8;
   return std::make_shared<Dequant>(std::move(quants), std::move(scales), std::move(zeros), shape, format, quantsPacked,
-                                   zerosPacked);
+                                   zerosPacked, minima);
 }
 
 } // namespace ingot

@@ -52,9 +52,10 @@ TensorRef makeGridSlice(GridRef input, llvm::ArrayRef<int64_t> shape, int64_t ax
 TensorRef makeGridConcat(std::vector<GridRef> inputs, llvm::ArrayRef<int64_t> shape, int64_t axis, GridFormat format);
 TensorRef makeGridRowMap(GridRef input, llvm::ArrayRef<int64_t> shape, RowMap map, GridFormat format);
 
-/// weights.dequant: quants in either shape of the op's description, scales and zeros in any shape of the right size.
+/// weights.dequant: quants in either shape of the op's description, scales and zeros in any shape of the right size;
+/// `minima`: float zeros are the minima themselves.
 TensorRef makeDequant(TensorRef quants, TensorRef scales, TensorRef zeros, llvm::ArrayRef<int64_t> shape,
-                      GridFormat format);
+                      GridFormat format, bool minima);
 
 /// weights.quantise: round to nearest onto a symmetric grid.
 TensorRef makeQuantise(TensorRef input, GridFormat format);

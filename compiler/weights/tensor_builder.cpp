@@ -3,6 +3,7 @@
 #include "compiler/weights/tensor_builder.h"
 
 #include "compiler/weights/arithmetic.h"
+#include "compiler/weights/dequant_linear.h"
 #include "compiler/weights/grid.h"
 #include "compiler/weights/movement.h"
 #include "runtime/base/checked.h"
@@ -95,8 +96,20 @@ private:
           return makeAddScalar(inputs[0], add.getAddend().convertToFloat(), *element);
         })
         .Case([&](weights::DequantOp dequant) -> Result {
-          return makeDequant(inputs[0], inputs[1], dequant.getZeros() ? inputs[2] : nullptr, shape, gridOf(type));
+          return makeDequant(inputs[0], inputs[1], dequant.getZeros() ? inputs[2] : nullptr, shape, gridOf(type),
+                             dequant.getMinima());
         })
+        .Case([&](weights::DequantLinearOp op) -> Result {
+          TensorRef zeros = op.getZeros() ? inputs[2] : nullptr, minima = op.getMinima() ? inputs.back() : nullptr;
+          return makeDequantLinear(inputs[0], inputs[1], zeros, minima, op.getBlocks());
+        })
+        .Case([&](weights::RepeatOp repeat) -> Result {
+          return makeRepeat(inputs[0], shape, repeat.getAxis(), repeat.getTimes());
+        })
+        .Case([&](weights::UnpackOp unpack) -> Result {
+          return makeUnpack(inputs[0], shape, uint32_t(unpack.getBits()), unpack.getHighFirst());
+        })
+        .Case([&](weights::LookupOp) -> Result { return makeLookup(inputs[0], inputs[1]); })
         .Case([&](weights::QuantiseOp) -> Result { return makeQuantise(inputs[0], gridOf(type)); })
         .Case([&](weights::PackOp) -> Result { return inputs[0]; })
         .Default([&](Operation *) { return move(op, type, inputs); });

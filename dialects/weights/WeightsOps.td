@@ -163,6 +163,38 @@ def Weights_AddScalarOp : Weights_Pure<"add_scalar"> {
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$input attr-dict `:` functional-type($input, $result)";
 }
+def Weights_RepeatOp : Weights_Pure<"repeat"> {
+  let summary = "every element `times` times along one axis: result[i] = input[i / times]; the last run may be short";
+  let arguments = (ins AnyRankedTensor:$input, I64Attr:$axis, I64Attr:$times);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type($input, $result)";
+}
+def Weights_UnpackOp : Weights_Pure<"unpack"> {
+  let summary = "the `bits`-bit numbers (1, 2 or 4) of the bytes along the last axis, low bits first unless `high_first`";
+  let arguments = (ins AnyRankedTensor:$input, I64Attr:$bits, UnitAttr:$high_first);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type($input, $result)";
+}
+def Weights_LookupOp : Weights_Pure<"lookup"> {
+  let summary = "table[code] for every ui8 code; the table is a vector of floats";
+  let arguments = (ins AnyRankedTensor:$table, AnyRankedTensor:$codes);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$table `[` $codes `]` attr-dict `:` functional-type(operands, $result)";
+}
+def Weights_DequantLinearOp : Weights_Pure<"dequant_linear", [AttrSizedOperandSegments]> {
+  let summary = "(input - zeros) * scales + minima in f32, one rounding an operation";
+  let description = [{
+    Any rank and any number type. `scales`, `zeros` and `minima` have ceil(dim / blocks[axis]) elements along every axis: element
+    i takes number i / blocks[axis]. Its values are dense: `weights.dequant` is the form that packed layouts keep
+    (NormalForm.h turns the one into the other where a grid can express it).
+  }];
+  let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$scales, Optional<AnyRankedTensor>:$zeros,
+                       Optional<AnyRankedTensor>:$minima, DenseI64ArrayAttr:$blocks);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $scales (`zeros` $zeros^)? (`minima` $minima^)? `blocks` $blocks attr-dict `:` functional-type(operands, $result)
+  }];
+}
 def Weights_DequantOp : Weights_Pure<"dequant"> {
   let summary = "the file's own integer grid, values [N, K]";
   let description = [{
@@ -171,10 +203,11 @@ def Weights_DequantOp : Weights_Pure<"dequant"> {
     [N, ceil(blocks * bits / 8)] ui8, integer [N, blocks], or floats [N, blocks] (or flat); absent: 2^(bits-1) (for signed
     quants 0). K need not be a multiple of `block`: the last block is short. The result carries #weights.grid with the same
     bits, group = block: nothing is re-rounded. Float zero points give `minimum` grids with m = -z * s rounded to f32 once;
-    where the grid says f16, m is the f16 within 2^-23 of that, which z = -m / s was made from (docs/weights.md).
+    where the grid says f16, m is the f16 within 2^-23 of that, which z = -m / s was made from (docs/weights.md). With
+    `minima`, `zeros` are floats and are the minima themselves.
   }];
   let arguments = (ins AnyRankedTensor:$quants, AnyRankedTensor:$scales, Optional<AnyRankedTensor>:$zeros,
-                       I64Attr:$bits, I64Attr:$block);
+                       I64Attr:$bits, I64Attr:$block, UnitAttr:$minima);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$quants `,` $scales (`,` $zeros^)? attr-dict `:` functional-type(operands, $result)";
 }

@@ -222,6 +222,65 @@ LogicalResult CastOp::verify() { return verifyElementwise(*this); }
 LogicalResult ScaleOp::verify() { return verifyElementwise(*this); }
 LogicalResult AddScalarOp::verify() { return verifyElementwise(*this); }
 
+// Rule: every element is repeated `times` times, the last perhaps fewer.
+LogicalResult RepeatOp::verify() {
+  int64_t axis = getAxis(), times = getTimes();
+  RankedTensorType from = inputOf(*this), to = resultOf(*this);
+  if (failed(verifyTensors(*this)) || failed(verifySameElements(*this)) || failed(verifyNoGrid(*this)) ||
+      failed(verifyOtherAxes(*this, from, axis)))
+    return failure();
+  if (times < 1 || ceilDiv(to.getDimSize(axis), times) != from.getDimSize(axis))
+    return emitOpError("repeats to another extent than its result's");
+  return success();
+}
+
+// Rule: the bytes of a row are just enough for its numbers.
+LogicalResult UnpackOp::verify() {
+  if (failed(verifyTensors(*this)) || failed(verifyNoGrid(*this))) return failure();
+  RankedTensorType from = inputOf(*this), to = resultOf(*this);
+  int64_t bits = getBits(), last = to.getRank() - 1;
+  if (bits != 1 && bits != 2 && bits != 4) return emitOpError("unpacks 1, 2 or 4 bits");
+  if (!from.getElementType().isUnsignedInteger(8) || to.getElementType() != from.getElementType())
+    return emitOpError("unpacks ui8 to ui8");
+  if (last < 0 || failed(verifyOtherAxes(*this, from, last))) return failure();
+  if (ceilDiv(to.getDimSize(last), 8 / bits) != from.getDimSize(last))
+    return emitOpError("needs another number of bytes a row");
+  return success();
+}
+
+LogicalResult LookupOp::verify() {
+  if (failed(verifyTensors(*this)) || failed(verifyNoGrid(*this))) return failure();
+  RankedTensorType table = inputOf(*this), codes = inputOf(*this, 1), to = resultOf(*this);
+  if (table.getRank() != 1 || !isa<FloatType>(table.getElementType()) || table.getNumElements() > 256)
+    return emitOpError("needs a vector of at most 256 floats");
+  if (!codes.getElementType().isUnsignedInteger(8) || codes.getShape() != to.getShape() ||
+      to.getElementType() != table.getElementType())
+    return emitOpError("looks up ui8 codes of the result's shape in a table of its type");
+  return success();
+}
+
+// Rules: 1. the result is f32 of the input's shape; 2. a block an axis, at least 1; 3. scales, zeros and minima have a
+// number a block, scales and minima floats.
+LogicalResult DequantLinearOp::verify() {
+  if (failed(verifyTensors(*this)) || failed(verifyNoGrid(*this))) return failure();
+  RankedTensorType from = inputOf(*this), to = resultOf(*this);
+  if (from.getShape() != to.getShape() || !to.getElementType().isF32())
+    return emitOpError("makes f32 of its input's shape");
+  SmallVector<int64_t> expected;
+  if (int64_t(getBlocks().size()) != from.getRank()) return emitOpError("needs a block an axis");
+  for (auto [extent, block] : llvm::zip(from.getShape(), getBlocks())) {
+    if (block < 1) return emitOpError("has a block below 1");
+    expected.push_back(ceilDiv(extent, block));
+  }
+  for (Value part : {getScales(), getZeros(), getMinima()}) {
+    if (!part) continue;
+    auto type = cast<RankedTensorType>(part.getType());
+    if (type.getShape() != ArrayRef(expected)) return emitOpError() << "cannot read a number a block from " << type;
+    if (part != getZeros() && !isa<FloatType>(type.getElementType())) return emitOpError("needs float scales and minima");
+  }
+  return success();
+}
+
 static ZeroKind zeroKindOf(DequantOp op) {
   if (!op.getZeros()) return ZeroKind::symmetric;
   bool integers = cast<RankedTensorType>(op.getZeros().getType()).getElementType().isInteger();
@@ -230,7 +289,7 @@ static ZeroKind zeroKindOf(DequantOp op) {
 
 // Rule 4 of dequant.
 static LogicalResult verifyZeros(DequantOp op, int64_t rows, int64_t blocks) {
-  if (!op.getZeros()) return success();
+  if (!op.getZeros()) return op.getMinima() ? op.emitOpError("has no minima") : success();
   auto zeros = cast<RankedTensorType>(op.getZeros().getType());
   auto quant = cast<IntegerType>(cast<RankedTensorType>(op.getQuants().getType()).getElementType());
   auto integer = dyn_cast<IntegerType>(zeros.getElementType());
@@ -240,6 +299,7 @@ static LogicalResult verifyZeros(DequantOp op, int64_t rows, int64_t blocks) {
   if (integer && (integer.getWidth() > 8 || integer.isUnsigned() != quant.isUnsigned()))
     return op.emitOpError("needs zeros that are integers like the quants, or floats");
   if (!integer && !quant.isUnsigned()) return op.emitOpError("needs unsigned quants for float zeros");
+  if (integer && op.getMinima()) return op.emitOpError("needs float minima");
   return success();
 }
 

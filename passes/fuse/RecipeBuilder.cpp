@@ -58,7 +58,7 @@ Value RecipeBuilder::permuteRows(Value input, ArrayRef<int64_t> extents, ArrayRe
 
 Value RecipeBuilder::cast(Value input, Type element) {
   auto type = mlir::cast<RankedTensorType>(input.getType());
-  if (type.getElementType() == element) return input;
+  if (type == RankedTensorType::get(type.getShape(), element)) return input;
   return builder.create<weights::CastOp>(recipe.getLoc(), RankedTensorType::get(type.getShape(), element), input);
 }
 
