@@ -21,34 +21,37 @@ static Value layoutInput(Operation *op) {
   return {};
 }
 
-bool NodeImporter::isWeight(Value value) const {
-  for (unsigned i = 0; value && i < maxChain; ++i) {
-    Operation *op = value.getDefiningOp();
-    if (!op) return false;
-    if (isa<graph::WeightOp, graph::ConstantOp>(op)) return true;
-    value = layoutInput(op);
-  }
-  return false;
+// Depth counts layout ops and dequantisations.
+static bool isWeightValue(Value value, unsigned depth) {
+  Operation *op = value ? value.getDefiningOp() : nullptr;
+  if (!op || depth > maxChain) return false;
+  if (isa<graph::WeightOp, graph::ConstantOp>(op)) return true;
+  if (isa<graph::DequantOp>(op))
+    return llvm::all_of(op->getOperands(), [&](Value operand) { return isWeightValue(operand, depth + 1); });
+  return isWeightValue(layoutInput(op), depth + 1);
 }
 
+bool NodeImporter::isWeight(Value value) const { return isWeightValue(value, 0); }
+
 Value NodeImporter::recipeValue(RecipeWriter &writer, Value value) {
-  SmallVector<Operation *> chain;
-  if (!require(isWeight(value), "an operand must be a weight of the model")) return {};
-  for (; !isa<graph::WeightOp, graph::ConstantOp>(value.getDefiningOp()); value = layoutInput(value.getDefiningOp()))
-    chain.push_back(value.getDefiningOp());
-  const TensorData *tensor = scope.tensorOf(value);
-  auto literal = value.getDefiningOp<graph::ConstantOp>();
-  Value result = tensor ? writer.load(*tensor) : writer.constant(cast<DenseElementsAttr>(literal.getValue()));
-  for (Operation *op : llvm::reverse(chain)) {
-    auto type = cast<RankedTensorType>(op->getResult(0).getType());
-    if (auto transpose = dyn_cast<graph::TransposeOp>(op))
-      result = writer.transpose(result, transpose.getPermutation());
-    else if (isa<graph::CastOp>(op))
-      result = writer.cast(result, type.getElementType());
-    else
-      result = writer.reshape(result, type.getShape());
+  if (!require(isWeight(value), "an operand must be a weight of the model") || failed()) return {};
+  Operation *op = value.getDefiningOp();
+  auto type = cast<RankedTensorType>(value.getType());
+  if (const TensorData *tensor = scope.tensorOf(value)) return writer.load(*tensor);
+  if (auto literal = dyn_cast<graph::ConstantOp>(op))
+    return writer.constant(mlir::cast<DenseElementsAttr>(literal.getValue()));
+  Value input = recipeValue(writer, op->getOperand(0));
+  if (!input) return {};
+  if (auto dequant = dyn_cast<graph::DequantOp>(op)) {
+    Value scale = recipeValue(writer, dequant.getScale());
+    Value zero = dequant.getZero() ? recipeValue(writer, dequant.getZero()) : Value();
+    Value result = failed() ? Value() : writer.dequantise(input, scale, zero, dequant.getAxis(), dequant.getBlock());
+    require(bool(result), "its scale or zero point does not fit its operand");
+    return result;
   }
-  return result;
+  if (auto transpose = dyn_cast<graph::TransposeOp>(op)) return writer.transpose(input, transpose.getPermutation());
+  if (isa<graph::CastOp>(op)) return writer.cast(input, type.getElementType());
+  return writer.reshape(input, type.getShape());
 }
 
 FlatSymbolRefAttr NodeImporter::recipe(Value value, StringRef hint) {

@@ -35,6 +35,7 @@ const OpTable &operatorTable();
 void addElementwiseOps(OpTable &table);
 void addActivationOps(OpTable &table);
 void addShapeOps(OpTable &table);
+void addControlOps(OpTable &table);
 void addMovementOps(OpTable &table);
 void addIndexedOps(OpTable &table);
 void addReductionOps(OpTable &table);

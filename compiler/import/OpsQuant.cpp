@@ -1,4 +1,5 @@
 // Quantised tensors in ONNX's own domain: QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear.
+#include "compiler/import/Embed.h"
 #include "compiler/import/OpTable.h"
 
 using namespace mlir;
@@ -19,6 +20,17 @@ static Layout readLayout(NodeImporter &n, Value x, Value scale) {
   return {perTensor ? 0 : n.axis(axis, n.rank(x)), block};
 }
 
+// Rows of a quantised table with one scale are the same whether they are dequantised before or after they are looked
+// up; before, the table is a weight like any other.
+static Value tableRows(NodeImporter &n, Value x, Value scale, Value zero) {
+  auto gather = x.getDefiningOp<graph::GatherOp>();
+  bool one = n.type(scale).hasStaticShape() && n.type(scale).getNumElements() == 1;
+  if (!gather || !one || !n.isWeight(gather.getInput()) || !n.isWeight(scale) || (zero && !n.isWeight(zero))) return {};
+  Type type = n.type(gather.getInput()).clone(n.element(scale));
+  Value table = n.createOne<graph::DequantOp>(type, gather.getInput(), scale, zero, 0, 0);
+  return lookUp(n, table, gather.getIndices(), gather.getAxis(), n.hint());
+}
+
 static void importDequantize(NodeImporter &n) {
   Value x = n.input(0), scale = n.input(1), zero = n.optional(2);
   Layout layout = readLayout(n, x, scale);
@@ -27,7 +39,9 @@ static void importDequantize(NodeImporter &n) {
   if (n.failed()) return;
   n.require(!n.isFloat(x), "float8 and float4 operands are not supported");
   Type scaled = n.type(x).clone(n.element(scale));
-  Value y = n.createOne<graph::DequantOp>(scaled, x, scale, zero, layout.axis, layout.block);
+  if (n.failed()) return;
+  Value y = tableRows(n, x, scale, zero);
+  if (!y) y = n.createOne<graph::DequantOp>(scaled, x, scale, zero, layout.axis, layout.block);
   n.set(0, n.cast(y, element));
 }
 
@@ -54,5 +68,7 @@ static void importDynamicQuantize(NodeImporter &n) {
 void ingot::addQuantOps(OpTable &table) {
   table.add("", "DequantizeLinear", importDequantize, 10);
   table.add("", "QuantizeLinear", importQuantize, 10);
+  table.add("com.microsoft", "DequantizeLinear", importDequantize);
+  table.add("com.microsoft", "QuantizeLinear", importQuantize);
   table.add("", "DynamicQuantizeLinear", importDynamicQuantize, 11);
 }

@@ -1,6 +1,8 @@
 // Sources and recipes are inserted before the module's functions, in the order of their first use.
 #include "compiler/import/WeightTable.h"
 
+#include "dialects/weights/NormalForm.h"
+
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -62,26 +64,37 @@ Value RecipeWriter::constant(DenseElementsAttr value) {
   return builder.create<weights::ConstantOp>(recipe.getLoc(), value.getType(), value);
 }
 
-Value RecipeWriter::reshape(Value input, ArrayRef<int64_t> shape) {
-  if (auto inner = input.getDefiningOp<weights::ReshapeOp>()) input = inner.getInput();
-  RankedTensorType type = typeOf(input).clone(shape);
-  return type == typeOf(input) ? input : Value(builder.create<weights::ReshapeOp>(recipe.getLoc(), type, input));
-}
+Value RecipeWriter::reshape(Value input, ArrayRef<int64_t> shape) { return weights::reshape(builder, input, shape); }
 
 Value RecipeWriter::transpose(Value input, ArrayRef<int64_t> permutation) {
-  SmallVector<int64_t> order(permutation), shape;
-  if (auto inner = input.getDefiningOp<weights::TransposeOp>()) {
-    for (int64_t &axis : order) axis = inner.getPermutation()[axis];
-    input = inner.getInput();
-  }
-  for (int64_t axis : order) shape.push_back(typeOf(input).getDimSize(axis));
-  if (llvm::is_sorted(order)) return input;
-  return builder.create<weights::TransposeOp>(recipe.getLoc(), typeOf(input).clone(shape), input, order);
+  return weights::transpose(builder, input, permutation);
 }
 
-Value RecipeWriter::cast(Value input, Type element) {
-  if (typeOf(input).getElementType() == element) return input;
-  return builder.create<weights::CastOp>(recipe.getLoc(), typeOf(input).clone(element), input);
+Value RecipeWriter::slice(Value input, int64_t axis, int64_t begin, int64_t extent) {
+  return weights::slice(builder, input, axis, begin, extent);
+}
+
+Value RecipeWriter::cast(Value input, Type element) { return weights::cast(builder, input, element); }
+
+Value RecipeWriter::dequantise(Value quants, Value scale, Value zero, int64_t axis, int64_t block) {
+  return weights::dequantise(builder, quants, scale, zero, axis, block);
+}
+
+Value RecipeWriter::filled(ArrayRef<int64_t> shape, Type element, double value) {
+  return weights::filled(builder, recipe.getLoc(), shape, element, value);
+}
+
+Value RecipeWriter::onGrid(Value matrix) { return weights::onGrid(builder, matrix); }
+
+Value RecipeWriter::unpack(Value bytes, int64_t bits, int64_t count, bool highFirst) {
+  SmallVector<int64_t> shape(typeOf(bytes).getShape());
+  shape.back() = count;
+  return builder.create<weights::UnpackOp>(recipe.getLoc(), typeOf(bytes).clone(shape), bytes, bits, highFirst);
+}
+
+Value RecipeWriter::lookup(Value table, Value codes) {
+  auto type = RankedTensorType::get(typeOf(codes).getShape(), typeOf(table).getElementType());
+  return builder.create<weights::LookupOp>(recipe.getLoc(), type, table, codes);
 }
 
 // Values of a grid are exact in f32 whatever the scales are stored in. Minima are products, so that only `quantize` can
@@ -96,7 +109,7 @@ Value RecipeWriter::dequant(Value quants, Value scales, Value zeros, int64_t bit
   auto grid =
       weights::GridAttr::get(builder.getContext(), bits, block, kind, stored.isF16() && !minimum ? stored : f32);
   auto type = RankedTensorType::get({rows, cols}, f32, grid);
-  return builder.create<weights::DequantOp>(recipe.getLoc(), type, quants, scales, zeros, bits, block);
+  return builder.create<weights::DequantOp>(recipe.getLoc(), type, quants, scales, zeros, bits, block, false);
 }
 
 FlatSymbolRefAttr RecipeWriter::finish(Value result, StringRef hint) {

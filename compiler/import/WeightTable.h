@@ -45,9 +45,20 @@ public:
   mlir::Value reshape(mlir::Value input, llvm::ArrayRef<int64_t> shape);
   mlir::Value transpose(mlir::Value input, llvm::ArrayRef<int64_t> permutation);
   mlir::Value cast(mlir::Value input, mlir::Type element);
+  /// DequantizeLinear; null if the parts do not fit (dialects/weights/NormalForm.h).
+  mlir::Value dequantise(mlir::Value quants, mlir::Value scale, mlir::Value zero, int64_t axis, int64_t block);
+  /// Integers of 1, 2 or 4 bits out of ui8 bytes along the last axis, `count` of them a row.
+  mlir::Value unpack(mlir::Value bytes, int64_t bits, int64_t count, bool highFirst);
+  /// table[code]; codes are ui8.
+  mlir::Value lookup(mlir::Value table, mlir::Value codes);
+  mlir::Value filled(llvm::ArrayRef<int64_t> shape, mlir::Type element, double value);
+  mlir::Value slice(mlir::Value input, int64_t axis, int64_t begin, int64_t extent);
   /// `rows` x `cols` of f32; see weights.dequant. `zeros` may be null.
   mlir::Value dequant(mlir::Value quants, mlir::Value scales, mlir::Value zeros, int64_t bits, int64_t block,
                       int64_t rows, int64_t cols);
+
+  /// A matrix that decoder.linear or decoder.embed reads: a dequantised one as the grid that it is.
+  mlir::Value onGrid(mlir::Value matrix);
 
   /// The recipe's symbol: named after the first tensor loaded, or `hint` if there is none.
   mlir::FlatSymbolRefAttr finish(mlir::Value result, llvm::StringRef hint);
