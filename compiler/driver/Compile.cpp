@@ -84,6 +84,7 @@ private:
     phase("fuse", 0.03);
     if (failed(runPasses("fuse", buildFusePipeline))) return failure();
     readSizes();
+    llvm::append_range(result.warnings, dropForeignTokens(tokenizer.facts, facts.vocabSize));
     phase("quantize", 0.04);
     if (failed(quantize())) return failure();
     phase("specialize", 0.08);
@@ -142,7 +143,11 @@ private:
     llvm::raw_fd_ostream os(path, ec);
     if (ec) return error(path + ": " + ec.message());
     module->print(os);
-    return success();
+    os.close();
+    if (!os.has_error()) return success();
+    ec = os.error();
+    os.clear_error();
+    return error(path + ": " + ec.message());
   }
 
   void readSizes() {

@@ -23,6 +23,7 @@ std::vector<int32_t> readIds(const std::optional<JsonNode> &node) {
   std::vector<int32_t> ids;
   if (!node) return ids;
   for (const JsonNode &id : node->isArray() ? node->elements() : std::vector<JsonNode>{*node}) {
+    if (id.isNumber() && id.number(0) == -1) continue; // some writers' "none"
     uint64_t value = id.integer(idLimit, idLimit);
     if (value < idLimit) ids.push_back(int32_t(value));
   }
@@ -87,6 +88,20 @@ GenerationFacts readFacts(const ConfigFiles &files, const std::function<int32_t(
   if (auto name = first({config["_name_or_path"], config["model_type"], files.genai["model"]["type"]}))
     facts.modelName = name->string();
   return facts;
+}
+
+std::vector<std::string> dropForeignTokens(GenerationFacts &facts, uint64_t vocabSize) {
+  std::vector<std::string> warnings;
+  auto foreign = [&](const char *name, int32_t id) {
+    if (id < 0 || uint64_t(id) < vocabSize) return false;
+    warnings.push_back(std::string(name) + " " + std::to_string(id) + " is outside the model's vocabulary of " +
+                       std::to_string(vocabSize) + ": ignored");
+    return true;
+  };
+  if (foreign("bos_token_id", facts.bos)) facts.bos = -1, facts.addBos = false;
+  if (foreign("pad_token_id", facts.pad)) facts.pad = -1;
+  std::erase_if(facts.eos, [&](int32_t id) { return foreign("eos_token_id", id); });
+  return warnings;
 }
 
 } // namespace ingot

@@ -22,6 +22,7 @@ public:
   JsonNode operator[](size_t index) const;
   bool isNull() const { return !value || value->is_null(); }
   bool isString() const { return value && value->is_string(); }
+  bool isNumber() const { return value && value->is_number(); }
   bool isArray() const { return value && value->is_array(); }
   bool isObject() const { return value && value->is_object(); }
   size_t size() const { return isArray() || isObject() ? value->size() : 0; }

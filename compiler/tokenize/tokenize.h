@@ -36,6 +36,9 @@ struct CompiledTokenizer {
 
 CompiledTokenizer compileTokenizer(const std::filesystem::path &folder);
 
+// Forgets ids that the model's vocabulary does not have: no step can make or take them. Returns a warning for each.
+std::vector<std::string> dropForeignTokens(GenerationFacts &facts, uint64_t vocabSize);
+
 // One chat template (Jinja). On success `program` is filled; else `problem` names the construct and its line.
 bool compileChatTemplate(const std::string &source, std::vector<uint8_t> &program, std::string &problem);
 

@@ -60,6 +60,29 @@ TEST(Facts, SamplingOnlyWhereTheFilesAskForIt) {
   EXPECT_FLOAT_EQ(facts.minP, 0.1f);
 }
 
+TEST(Facts, MinusOneIsNone) {
+  ModelFolder folder;
+  folder.write("config.json", R"({"pad_token_id": -1, "bos_token_id": -1, "eos_token_id": [2, -1]})");
+  auto compiled = folder.compile();
+  EXPECT_EQ(compiled.errors, std::vector<std::string>{});
+  EXPECT_EQ(compiled.facts.pad, -1);
+  EXPECT_EQ(compiled.facts.bos, -1);
+  EXPECT_EQ(compiled.facts.eos, std::vector<int32_t>{2});
+}
+
+TEST(Facts, IdsThatTheModelDoesNotHaveAreForgottenWithAWarning) {
+  GenerationFacts facts;
+  facts.bos = 511, facts.pad = 512, facts.eos = {2, 99999}, facts.addBos = true;
+  EXPECT_EQ(dropForeignTokens(facts, 512).size(), 2u);
+  EXPECT_EQ(facts.bos, 511);
+  EXPECT_TRUE(facts.addBos);
+  EXPECT_EQ(facts.pad, -1);
+  EXPECT_EQ(facts.eos, std::vector<int32_t>{2});
+  auto warnings = dropForeignTokens(facts, 100);
+  EXPECT_EQ(warnings, std::vector<std::string>{"bos_token_id 511 is outside the model's vocabulary of 100: ignored"});
+  EXPECT_FALSE(facts.addBos);
+}
+
 TEST(Facts, WrongTypesAndRangesNameFileAndKey) {
   ModelFolder folder;
   folder.write("generation_config.json", R"({"do_sample": true, "top_p": 7})");
