@@ -53,9 +53,10 @@ def test_values_that_no_option_takes_are_usage_errors(tools: Tools) -> None:
         option, value = pair.split()
         refused(tools, 2, (option,), "ingotc", model, "-o", out, option, value)
     for pair in ("-n many", "--temperature hot", "--top-p x", "--threads 0", "--chunk 0", "--seed s", "--device tpu",
-                 "--kv-memory lots"):  # fmt: skip
+                 "--kv-memory lots", "-n -5", "--seed -1", "--top-k -1", "--temperature nan", "--top-p 0",
+                 "--min-p 2", "--repetition-penalty 0"):  # fmt: skip
         option, value = pair.split()
-        refused(tools, 2, (option,), "ingot-run", artifact, "--tokens", IDS, option, value)
+        refused(tools, 2, (option.strip("-").replace("-", "_"),), "ingot-run", artifact, "--tokens", IDS, option, value)
     assert not out.exists()
 
 
@@ -66,6 +67,21 @@ def test_missing_files_are_named(tools: Tools) -> None:
         refused(tools, 1, ("gone",), tool, gone, *args)
     refused(tools, 1, ("gone",), "ingot-run", stories(tools), "--prompt-file", gone)
     refused(tools, 1, ("gone",), "ingot-ref", gone, "--tokens", IDS, "--logits", tools.scratch / "x.npy")
+
+
+def test_a_path_that_no_file_system_takes_is_refused(tools: Tools) -> None:
+    for tool, args in (("ingotc", []), ("ingot-run", ["--tokens", IDS]), ("ingot-inspect", []), ("ingot-bench", [])):
+        refused(tools, 1, ("aaaa",), tool, "a" * 5000, *args)
+
+
+def test_ids_outside_the_vocabulary_are_forgotten(tools: Tools) -> None:
+    folder = tools.scratch / "foreign-ids"
+    shutil.copytree(STORIES / "genai_fp32", folder)
+    (folder / "generation_config.json").write_text('{"eos_token_id": [2, 99999], "pad_token_id": 512}')
+    artifact = tools.scratch / "foreign-ids.ingot"
+    done = tools.run("ingotc", folder, "-o", artifact, "--progress", "none")
+    assert done.returncode == 0 and "99999" in done.stderr and "512" in done.stderr, done.stderr
+    assert tools.generate(artifact, PROMPT, 3) == tools.generate(stories(tools), PROMPT, 3)
 
 
 def test_files_of_another_kind_are_refused(tools: Tools) -> None:

@@ -1,6 +1,7 @@
 #include "tools/cli/output_file.h"
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -21,13 +22,17 @@ Status OutputFile::fail(const char *what) const {
 Status OutputFile::open(const std::string &path) {
   path_ = path;
   struct stat facts;
-  if (stat(path.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode)) {
-    errno = EISDIR;
-    return fail("write");
+  if (stat(path.c_str(), &facts) == 0) {
+    if (!S_ISREG(facts.st_mode))
+      return Status::error(Code::bad_input, "%.200s: cannot write: it exists and is not a regular file", path.c_str());
+    if (char *real = realpath(path.c_str(), nullptr)) {
+      path_ = real;
+      free(real);
+    }
   }
-  size_t slash = path.rfind('/');
+  size_t slash = path_.rfind('/');
   size_t base = slash == std::string::npos ? 0 : slash + 1;
-  hidden_ = path.substr(0, base) + "." + path.substr(base) + "." + std::to_string(getpid()) + ".part";
+  hidden_ = path_.substr(0, base) + "." + path_.substr(base) + "." + std::to_string(getpid()) + ".part";
   file_ = ::open(hidden_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   return file_ < 0 ? fail("create it") : Status();
 }

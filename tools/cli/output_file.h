@@ -14,6 +14,7 @@ public:
   OutputFile(const OutputFile &) = delete;
   ~OutputFile(); // without commit() nothing stays
 
+  // Follows a symbolic link. Error: what is there is no regular file (renaming over a device would replace it).
   Status open(const std::string &path);
   Status write(const void *bytes, size_t count); // at the end
   Status write_at(uint64_t offset, const void *bytes, size_t count);

@@ -2,6 +2,7 @@
 // Exit codes: 0 done, 1 bad input, 2 usage.
 #include "compiler/import/Import.h"
 #include "compiler/reference/DecoderSession.h"
+#include "tools/cli/output_file.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/ADT/StringExtras.h"
@@ -79,18 +80,18 @@ int parse(int argc, char **argv, Options &options) {
 }
 
 // NumPy's format 1.0: magic, header length, a Python dict padded to 64 bytes, then the values.
-std::error_code writeNpy(const std::string &path, const std::vector<float> &values, int64_t columns) {
-  std::error_code error;
-  llvm::raw_fd_ostream file(path, error);
-  if (error) return error;
+Status writeNpy(const std::string &path, const std::vector<float> &values, int64_t columns) {
   std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(values.size() / columns) +
                        ", " + std::to_string(columns) + "), }";
   header.append(63 - (10 + header.size()) % 64, ' ');
   header.push_back('\n');
-  file << "\x93NUMPY" << '\1' << '\0' << char(header.size()) << char(header.size() >> 8) << header;
-  file.write(reinterpret_cast<const char *>(values.data()), values.size() * sizeof(float));
-  file.close();
-  return file.error();
+  const char start[] = {'\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0, char(header.size()), char(header.size() >> 8)};
+  OutputFile file;
+  INGOT_TRY(file.open(path));
+  INGOT_TRY(file.write(start, sizeof start));
+  INGOT_TRY(file.write(header.data(), header.size()));
+  INGOT_TRY(file.write(values.data(), values.size() * sizeof(float)));
+  return file.commit();
 }
 
 int runPrompt(mlir::ModuleOp module, const Options &options) {
@@ -107,9 +108,8 @@ int runPrompt(mlir::ModuleOp module, const Options &options) {
     rest = rest.drop_front(count);
   }
   if (options.logits.empty()) return 0;
-  if (auto error = writeNpy(options.logits, logits, vocab))
-    return bad("cannot write '" + options.logits + "': " + error.message());
-  return 0;
+  Status written = writeNpy(options.logits, logits, vocab);
+  return written.ok() ? 0 : bad(written.message());
 }
 
 } // namespace

@@ -62,6 +62,7 @@ Status Conversation::converse(Stopped *stopped) {
     if (length == 0) continue;
     status = turn(std::string(line, size_t(length)), stopped);
     if (status.code() == Code::cancelled) {
+      messages_.pop_back(); // a turn without an answer was never said
       *stopped = Stopped::by_interrupt;
       status = {};
     }

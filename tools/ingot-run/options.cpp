@@ -1,4 +1,5 @@
 #include "tools/ingot-run/options.h"
+#include "runtime/sample/sampler.h"
 #include "tools/cli/exit_code.h"
 #include "tools/cli/size.h"
 
@@ -13,6 +14,9 @@ const char *const closing = "Text streams to stdout, everything else goes to std
                             "Exit codes: 0 done, 1 bad input, 2 usage, 3 our own bug, 130 interrupted by Ctrl-C.\n"
                             "Environment: INGOT_CPU=v3|v4 forces a level of generated code.";
 
+// CLI11 wraps a negative 64-bit number round.
+std::string not_negative(const std::string &text) { return text.starts_with('-') ? "'" + text + "' is negative" : ""; }
+
 void add_prompt(CLI::App &app, RunOptions *o, std::string *tokens) {
   app.add_option("MODEL", o->model, "the .ingot file")->required();
   auto prompt = app.add_option("-p,--prompt", o->prompt, "text to continue (with --chat: one user turn)");
@@ -26,15 +30,13 @@ void add_prompt(CLI::App &app, RunOptions *o, std::string *tokens) {
 }
 
 void add_sampling(CLI::App &app, RunOptions *o) {
-  app.add_option("-n", o->most_tokens, "new tokens at most (0: only feed the prompt)");
-  app.add_option("--temperature", o->temperature, "0: greedy (the default without a generation_config)")
-      ->check(CLI::Range(0.0, 1000.0));
+  app.add_option("-n", o->most_tokens, "new tokens at most (0: only feed the prompt)")->check(not_negative);
+  app.add_option("--temperature", o->temperature, "0: greedy (the default without a generation_config)");
   app.add_option("--top-k", o->top_k, "sample from the K most likely (0: all)");
-  app.add_option("--top-p", o->top_p, "sample from the smallest set of this probability")->check(CLI::Range(0.0, 1.0));
-  app.add_option("--min-p", o->min_p, "drop tokens below this fraction of the likeliest")->check(CLI::Range(0.0, 1.0));
-  app.add_option("--repetition-penalty", o->repetition_penalty, "above 1: tokens that occurred are less likely")
-      ->check(CLI::Range(0.01, 100.0));
-  app.add_option("--seed", o->seed, "of the sampler (default 0)");
+  app.add_option("--top-p", o->top_p, "sample from the smallest set of this probability");
+  app.add_option("--min-p", o->min_p, "drop tokens below this fraction of the likeliest");
+  app.add_option("--repetition-penalty", o->repetition_penalty, "above 1: tokens that occurred are less likely");
+  app.add_option("--seed", o->seed, "of the sampler (default 0)")->check(not_negative);
   app.add_option("--stop", o->stop, "end before this text; may be given more than once")->allow_extra_args(false);
   app.add_flag("--ignore-eos", o->ignore_eos, "go on after an end-of-sequence token");
 }
@@ -68,7 +70,12 @@ std::string finish(RunOptions *o, const CLI::App &app, const std::string &tokens
     return "nothing to do: give -p TEXT, --prompt-file FILE, --tokens IDS or --chat";
   for (const std::string &stop : o->stop)
     if (stop.empty()) return "--stop: the text is empty";
-  return "";
+  SamplerOptions given;
+  given.temperature = o->temperature.value_or(given.temperature);
+  given.top_p = o->top_p.value_or(given.top_p);
+  given.min_p = o->min_p.value_or(given.min_p);
+  given.repetition_penalty = o->repetition_penalty.value_or(given.repetition_penalty);
+  return validate(given).message();
 }
 
 } // namespace

@@ -5,6 +5,7 @@
 #include "tools/ingotc/options.h"
 #include "tools/ingotc/report.h"
 #include <cstdio>
+#include <exception>
 
 using namespace ingot;
 
@@ -17,7 +18,7 @@ static bool writeReport(const std::string &path, const std::string &text) {
   return status.ok();
 }
 
-int main(int argc, char **argv) {
+static int run(int argc, char **argv) {
   IngotcOptions options;
   if (int code = parseOptions(argc, argv, options); code >= 0) return code;
   Progress progress(options.compile.check ? ProgressStyle::none : options.progress);
@@ -40,4 +41,13 @@ int main(int argc, char **argv) {
             result.artifactBytes / 1e6, result.weightBytes / 1e6);
   }
   return exit_done;
+}
+
+int main(int argc, char **argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception &error) {
+    fprintf(stderr, "ingotc: internal error: %s\n", error.what());
+    return exit_bug;
+  }
 }

@@ -103,7 +103,9 @@ int ingot::parseOptions(int argc, char **argv, IngotcOptions &options) {
   if (compile.output.empty()) {
     std::filesystem::path model(compile.model);
     if (!model.has_filename()) model = model.parent_path();
-    compile.output = (std::filesystem::is_directory(model) ? model.filename() : model.stem()).string() + ".ingot";
+    std::error_code ignored; // what is wrong with the path is said when it is opened
+    bool folder = std::filesystem::is_directory(model, ignored);
+    compile.output = (folder ? model.filename() : model.stem()).string() + ".ingot";
   }
   return parseLevels(levels, compile);
 }

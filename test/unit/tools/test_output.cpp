@@ -6,6 +6,7 @@
 #include <fstream>
 #include <gtest/gtest.h>
 #include <iterator>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace ingot {
@@ -49,6 +50,22 @@ struct Folder {
   size_t files() const { return size_t(std::distance(std::filesystem::directory_iterator(path), {})); }
 };
 
+TEST(OutputFile, WritesThroughALinkAndNeverOverADevice) {
+  Folder folder;
+  std::string file = folder.path / "real", link = folder.path / "link", pipe = folder.path / "pipe";
+  std::ofstream(file) << "old";
+  std::filesystem::create_symlink("real", link);
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  OutputFile output;
+  ASSERT_TRUE(output.open(link).ok());
+  ASSERT_TRUE(output.write("new!", 4).ok() && output.commit().ok());
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_EQ(std::filesystem::file_size(file), 4u);
+  for (const std::string &path : {pipe, folder.path.string(), std::string("/dev/null")})
+    EXPECT_EQ(OutputFile().open(path).code(), Code::bad_input) << path;
+  EXPECT_EQ(folder.files(), 3u);
+}
+
 TEST(LogitsFile, IsNumPysFormatWithTheRowsThatCame) {
   Folder folder;
   std::string path = folder.path / "l.npy";
@@ -75,7 +92,7 @@ TEST(LogitsFile, LeavesNothingWithoutCommit) {
     ASSERT_TRUE(file.open(folder.path / "l.npy", 3).ok());
   }
   EXPECT_EQ(folder.files(), 0u);
-  EXPECT_EQ(LogitsFile().open(folder.path, 3).code(), Code::io);
+  EXPECT_EQ(LogitsFile().open(folder.path, 3).code(), Code::bad_input);
   EXPECT_EQ(LogitsFile().open(folder.path / "no/l.npy", 3).code(), Code::io);
 }
 
