@@ -1,6 +1,7 @@
 // Graph constants as recipe ops.
 #include "passes/infer/Recipes.h"
 #include "dialects/graph/Graph.h"
+#include "dialects/weights/NormalForm.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -59,25 +60,166 @@ static StringRef hintFor(Value constant) {
   return "constant";
 }
 
-FlatSymbolRefAttr Recipes::of(Typing &typing, Value constant, Operation *user, Finish finish) {
-  weights::RecipeOp recipe = open(user->getLoc(), (hintFor(constant) + ".recipe").str());
-  OpBuilder builder = OpBuilder::atBlockEnd(&recipe.getBody().front());
-  Value made = build(builder, typing, constant, user);
+//===- constants of the graph as recipe values
+//---------------------------------------------------------------------===//
+
+/// Reads one constant's ops as recipe ops. What it does not understand it tells in `problem`, of the op `culprit`.
+struct Recipes::Maker {
+  OpBuilder builder;
+  Operation *user;
+  Typing *typing;
+  Operation *culprit = nullptr;
+  std::string problem;
+
+  Value make(Value constant) {
+    Operation *op = constant.getDefiningOp();
+    bool known = op && (!typing || (*typing)[constant].constant);
+    auto shape = known ? shapeOf(constant) : std::nullopt;
+    if (!shape) return fail(user, "uses a weight that is not constant; only constants of the file become weights");
+    Value made = makeOp(op, *shape);
+    bool reshaped = made && cast<RankedTensorType>(made.getType()).getShape() != ArrayRef(*shape);
+    if (!made || reshaped)
+      return fail(op, "computes a weight in a way that has no recipe yet; fold constants before export");
+    return made;
+  }
+
+private:
+  Value fail(Operation *op, const Twine &text) {
+    if (!culprit) culprit = op, problem = text.str();
+    return {};
+  }
+
+  std::optional<SmallVector<int64_t>> shapeOf(Value value) {
+    auto type = cast<RankedTensorType>(value.getType());
+    if (type.hasStaticShape()) return SmallVector<int64_t>(type.getShape());
+    if (!typing) return std::nullopt;
+    SmallVector<int64_t> shape;
+    for (const Dim &dim : typing->shape(value)) {
+      if (!dim.constant()) return std::nullopt;
+      shape.push_back(*dim.constant());
+    }
+    return int64_t(shape.size()) == type.getRank() ? std::optional(shape) : std::nullopt;
+  }
+
+  Value makeOp(Operation *op, ArrayRef<int64_t> shape) {
+    Location location = op->getLoc();
+    auto operand = [&](unsigned k) { return make(op->getOperand(k)); };
+    auto moved = [&](auto f) {
+      Value input = operand(0);
+      return input ? f(input) : input;
+    };
+    return llvm::TypeSwitch<Operation *, Value>(op)
+        .Case([&](graph::WeightOp weight) -> Value {
+          return builder.create<weights::LoadOp>(location, weight.getType(), weight.getSourceAttr());
+        })
+        .Case([&](graph::ConstantOp literal) -> Value {
+          return builder.create<weights::ConstantOp>(location, literal.getType(), literal.getValue());
+        })
+        .Case([&](graph::TransposeOp move) {
+          return moved([&](Value input) { return weights::transpose(builder, input, move.getPermutation()); });
+        })
+        .Case<graph::ReshapeOp, graph::SqueezeOp, graph::UnsqueezeOp>(
+            [&](Operation *) { return moved([&](Value input) { return weights::reshape(builder, input, shape); }); })
+        .Case([&](graph::CastOp cast) {
+          Type element = mlir::cast<RankedTensorType>(cast.getType()).getElementType();
+          return moved([&](Value input) { return weights::cast(builder, input, element); });
+        })
+        .Case([&](graph::SliceOp slice) { return moved([&](Value input) { return cut(slice, input); }); })
+        .Case([&](graph::ConcatOp concat) -> Value {
+          SmallVector<Value> inputs;
+          for (unsigned k = 0; k < op->getNumOperands(); ++k)
+            if (!inputs.emplace_back(operand(k))) return {};
+          return weights::concat(builder, inputs, concat.getAxis());
+        })
+        .Case([&](graph::DequantOp dequant) -> Value {
+          Value quants = operand(0), scale = operand(1), zero = dequant.getZero() ? operand(2) : Value();
+          if (!quants || !scale || (dequant.getZero() && !zero)) return {};
+          return weights::dequantise(builder, quants, scale, zero, dequant.getAxis(), dequant.getBlock());
+        })
+        .Case([&](graph::BinaryOp binary) -> Value {
+          Value x = operand(0), y = operand(1);
+          return x && y ? arithmetic(binary.getKind(), x, y, shape) : Value();
+        })
+        .Case([&](graph::QuantiseOp) {
+          return fail(op, "quantises a weight at run time; store it quantised (fold constants before export)");
+        })
+        .Default([](Operation *) { return Value(); });
+  }
+
+  /// Slices with constant bounds and step 1; null for any other.
+  Value cut(graph::SliceOp slice, Value input) {
+    auto starts = graph::constantIntegers(slice.getStarts()), ends = graph::constantIntegers(slice.getEnds());
+    if (!starts || !ends || starts->size() != slice.getAxes().size() || ends->size() != starts->size()) return {};
+    for (auto [k, axis] : llvm::enumerate(slice.getAxes())) {
+      int64_t size = cast<RankedTensorType>(input.getType()).getDimSize(axis);
+      auto place = [&](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + size : at, 0, size); };
+      int64_t begin = place((*starts)[k]), end = place((*ends)[k]);
+      if (slice.getSteps()[k] != 1 || end < begin) return {};
+      input = weights::slice(builder, input, axis, begin, end - begin);
+    }
+    return input;
+  }
+
+  Value arithmetic(graph::BinaryKind kind, Value x, Value y, ArrayRef<int64_t> shape) {
+    using weights::Arithmetic;
+    std::optional<Arithmetic> known;
+    if (kind == graph::BinaryKind::add) known = Arithmetic::add;
+    if (kind == graph::BinaryKind::sub) known = Arithmetic::sub;
+    if (kind == graph::BinaryKind::mul) known = Arithmetic::mul;
+    if (!known) return {};
+    bool swap = known != Arithmetic::sub && cast<RankedTensorType>(x.getType()).getShape() != shape;
+    return swap ? weights::arithmetic(builder, *known, y, x) : weights::arithmetic(builder, *known, x, y);
+  }
+};
+
+FlatSymbolRefAttr Recipes::make(Maker &maker, Value constant, Finish finish) {
+  Location location = maker.user->getLoc();
+  weights::RecipeOp recipe = open(location, (hintFor(constant) + ".recipe").str());
+  maker.builder.setInsertionPointToEnd(&recipe.getBody().front());
+  Value made = maker.make(constant);
+  if (made) made = finish(maker.builder, made);
   if (!made) return recipe.erase(), FlatSymbolRefAttr();
-  made = finish(builder, made);
-  builder.create<weights::YieldOp>(user->getLoc(), made);
+  maker.builder.create<weights::YieldOp>(location, made);
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(recipe.getBody().front())))
     if (isOpTriviallyDead(&op)) op.erase();
   return add(recipe);
+}
+
+FlatSymbolRefAttr Recipes::ofConstant(Value constant, Operation *user, Finish finish) {
+  Maker maker{OpBuilder(module.getContext()), user, nullptr, nullptr, {}};
+  return make(maker, constant, finish);
+}
+
+FlatSymbolRefAttr Recipes::of(Typing &typing, Value constant, Operation *user, Finish finish) {
+  Maker maker{OpBuilder(module.getContext()), user, &typing, nullptr, {}};
+  auto recipe = make(maker, constant, finish);
+  if (maker.culprit) typing.report(maker.culprit, maker.problem);
+  return recipe;
 }
 
 FlatSymbolRefAttr Recipes::of(Typing &typing, Value constant, Operation *user) {
   return of(typing, constant, user, [](OpBuilder &, Value value) { return value; });
 }
 
+FlatSymbolRefAttr Recipes::ofMatrix(Typing &typing, Value constant, Operation *user, Finish finish) {
+  return of(typing, constant, user, [&](OpBuilder &builder, Value value) {
+    value = finish(builder, value);
+    return value ? weights::onGrid(builder, value) : value;
+  });
+}
+
+FlatSymbolRefAttr Recipes::ofMatrix(Typing &typing, Value constant, Operation *user) {
+  return ofMatrix(typing, constant, user, [](OpBuilder &, Value value) { return value; });
+}
+
 FlatSymbolRefAttr Recipes::ofTable(Attribute table, Location location) {
   auto symbol = dyn_cast<FlatSymbolRefAttr>(table);
   if (symbol && lookup(symbol)) return symbol;
+  return ofTable(table, location, [](OpBuilder &, Value made) { return made; });
+}
+
+FlatSymbolRefAttr Recipes::ofTable(Attribute table, Location location, Finish finish) {
+  auto symbol = dyn_cast<FlatSymbolRefAttr>(table);
   weights::RecipeOp recipe = open(location, symbol ? (symbol.getValue() + ".recipe").str() : "table");
   OpBuilder builder = OpBuilder::atBlockEnd(&recipe.getBody().front());
   Value made;
@@ -87,84 +229,16 @@ FlatSymbolRefAttr Recipes::ofTable(Attribute table, Location location) {
   else
     made = builder.create<weights::ConstantOp>(location, cast<ElementsAttr>(table).getShapedType(),
                                                cast<ElementsAttr>(table));
-  builder.create<weights::YieldOp>(location, made);
+  builder.create<weights::YieldOp>(location, finish(builder, made));
   return add(recipe);
 }
 
-//===- recipe ops
-//--------------------------------------------------------------------------------------------------===//
+//===- recipe ops -------------------------------------------------------------------------------------------------===//
 
 Value Recipes::transpose(OpBuilder &builder, Value input, ArrayRef<int64_t> permutation) {
-  SmallVector<int64_t> whole(permutation);
-  if (auto inner = input.getDefiningOp<weights::TransposeOp>()) {
-    for (int64_t &axis : whole) axis = inner.getPermutation()[axis];
-    input = inner.getInput();
-  }
-  if (llvm::is_sorted(whole)) return input;
-  auto type = cast<RankedTensorType>(input.getType());
-  SmallVector<int64_t> shape;
-  for (int64_t axis : whole) shape.push_back(type.getDimSize(axis));
-  return builder.create<weights::TransposeOp>(input.getLoc(), type.clone(shape), input,
-                                              builder.getDenseI64ArrayAttr(whole));
+  return weights::transpose(builder, input, permutation);
 }
 
 Value Recipes::reshape(OpBuilder &builder, Value input, ArrayRef<int64_t> shape) {
-  if (auto inner = input.getDefiningOp<weights::ReshapeOp>()) input = inner.getInput();
-  auto type = cast<RankedTensorType>(input.getType());
-  if (type.getShape() == shape) return input;
-  return builder.create<weights::ReshapeOp>(input.getLoc(), type.clone(shape), input);
-}
-
-static std::optional<SmallVector<int64_t>> staticShape(Typing &typing, Value value) {
-  SmallVector<int64_t> shape;
-  for (const Dim &dim : typing.shape(value)) {
-    if (!dim.constant()) return std::nullopt;
-    shape.push_back(*dim.constant());
-  }
-  return shape;
-}
-
-Value Recipes::build(OpBuilder &builder, Typing &typing, Value constant, Operation *user) {
-  Operation *op = constant.getDefiningOp();
-  if (op && typing[constant].constant && staticShape(typing, constant)) return buildOp(builder, typing, op, user);
-  typing.report(user, "uses a weight that is not constant; only constants of the file become weights");
-  return {};
-}
-
-Value Recipes::buildOp(OpBuilder &builder, Typing &typing, Operation *op, Operation *user) {
-  Location location = op->getLoc();
-  auto operand = [&](unsigned k) { return build(builder, typing, op->getOperand(k), user); };
-  SmallVector<int64_t> shape = *staticShape(typing, op->getResult(0));
-  return llvm::TypeSwitch<Operation *, Value>(op)
-      .Case([&](graph::WeightOp weight) -> Value {
-        return builder.create<weights::LoadOp>(location, weight.getType(), weight.getSourceAttr());
-      })
-      .Case([&](graph::ConstantOp literal) -> Value {
-        return builder.create<weights::ConstantOp>(location, literal.getType(), literal.getValue());
-      })
-      .Case([&](graph::TransposeOp move) -> Value {
-        Value input = operand(0);
-        return input ? transpose(builder, input, move.getPermutation()) : input;
-      })
-      .Case<graph::ReshapeOp, graph::SqueezeOp, graph::UnsqueezeOp>([&](Operation *) -> Value {
-        Value input = operand(0);
-        return input ? reshape(builder, input, shape) : input;
-      })
-      .Case([&](graph::CastOp cast) -> Value {
-        Value input = operand(0);
-        if (!input) return input;
-        auto type = RankedTensorType::get(shape, mlir::cast<RankedTensorType>(cast.getType()).getElementType());
-        return type == input.getType() ? input : builder.create<weights::CastOp>(location, type, input).getResult();
-      })
-      .Case([&](graph::ConcatOp concat) -> Value {
-        SmallVector<Value> inputs;
-        for (unsigned k = 0; k < op->getNumOperands(); ++k)
-          if (!inputs.emplace_back(operand(k))) return {};
-        auto type = cast<RankedTensorType>(inputs[0].getType()).clone(shape);
-        return builder.create<weights::ConcatOp>(location, type, inputs, concat.getAxis());
-      })
-      .Default([&](Operation *) -> Value {
-        typing.report(op, "computes a weight in a way that has no recipe yet; fold constants before export");
-        return {};
-      });
+  return weights::reshape(builder, input, shape);
 }
