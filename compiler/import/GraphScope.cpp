@@ -3,9 +3,49 @@
 
 #include "dialects/graph/Graph.h"
 #include "dialects/graph/NodeLocation.h"
+#include "onnx.pb.h"
 
 using namespace mlir;
 using namespace ingot;
+
+GraphScope::GraphScope(GraphScope &outer, Block &block)
+    : model(outer.model), builder(OpBuilder::atBlockEnd(&block)), outer(&outer), root(outer.root), call(outer.call),
+      entry(root.entry) {}
+
+GraphScope::GraphScope(GraphScope &caller, const FunctionCall &call)
+    : model(caller.model), builder(OpBuilder::atBlockEnd(caller.builder.getBlock())), root(caller.root), call(&call),
+      entry(root.entry) {}
+
+void GraphScope::defineInitializer(const onnx::TensorProto &tensor) {
+  std::string error;
+  auto data = tensorData(tensor, model.context, model.files, error);
+  if (!data) model.sink.error("initializer '" + tensor.name() + "' " + error);
+  if (isDefined(tensor.name())) model.sink.error("initializer '" + tensor.name() + "' is defined twice");
+  if (data)
+    defineTensor(std::move(*data));
+  else
+    poison(tensor.name());
+}
+
+bool GraphScope::isPoisoned(StringRef name) const {
+  return poisoned.contains(name) || (outer && !isDefined(name) && outer->isPoisoned(name));
+}
+
+bool GraphScope::isAbsent(StringRef name) const {
+  return absent.contains(name) || (outer && !isDefined(name) && outer->isAbsent(name));
+}
+
+int64_t GraphScope::opset(StringRef domain) const {
+  const OpsetTable &opsets = call ? call->opsets : model.opsets;
+  auto found = opsets.find(domain.str());
+  return found == opsets.end() ? 1 : found->second;
+}
+
+const onnx::AttributeProto *GraphScope::functionAttribute(StringRef name) const {
+  if (!call) return nullptr;
+  auto found = call->attributes.find(name);
+  return found == call->attributes.end() ? nullptr : found->second;
+}
 
 void GraphScope::defineTensor(TensorData tensor) {
   std::string name = tensor.name;
@@ -19,13 +59,14 @@ bool GraphScope::isDefined(StringRef name) const {
 Value GraphScope::lookup(StringRef name) {
   if (auto found = values.find(name); found != values.end()) return found->second;
   auto tensor = tensors.find(name);
-  if (tensor == tensors.end()) return {};
+  if (tensor == tensors.end()) return outer ? outer->lookup(name) : Value();
   Value value = materialise(tensor->second, graph::nodeLocation(model.context, name, "initializer"));
   if (value) values[name] = value;
   return value;
 }
 
 Value GraphScope::constant(DenseElementsAttr value, Location location) {
+  if (&root != this) return root.constant(value, location);
   Value &known = constants[value];
   if (known) return known;
   OpBuilder::InsertionGuard guard(builder);
@@ -38,6 +79,7 @@ Value GraphScope::constant(DenseElementsAttr value, Location location) {
 }
 
 Value GraphScope::materialise(TensorData tensor, Location location) {
+  if (&root != this) return root.materialise(std::move(tensor), location);
   Value value;
   if (tensor.isSmall()) {
     DenseElementsAttr elements = readConstant(tensor, model.files);
@@ -54,6 +96,7 @@ Value GraphScope::materialise(TensorData tensor, Location location) {
 }
 
 const TensorData *GraphScope::tensorOf(Value value) const {
+  if (&root != this) return root.tensorOf(value);
   Operation *op = value ? value.getDefiningOp() : nullptr;
   auto found = op ? origins.find(op) : origins.end();
   return found == origins.end() ? nullptr : found->second.get();

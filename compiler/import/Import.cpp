@@ -1,6 +1,7 @@
 // The model level: file, scanner, protobuf, opsets, the function's signature, nodes in order, results.
 #include "compiler/import/Import.h"
 #include "compiler/import/ElementTypes.h"
+#include "compiler/import/GraphImporter.h"
 #include "compiler/import/OpTable.h"
 #include "compiler/import/Scanner.h"
 #include "dialects/decoder/Decoder.h"
@@ -30,8 +31,6 @@ private:
   void readInitializers(GraphScope &scope);
   func::FuncOp makeFunction();
   void readInputs(GraphScope &scope, func::FuncOp function);
-  std::vector<const onnx::NodeProto *> neededNodes() const;
-  void importNode(GraphScope &scope, const onnx::NodeProto &node);
   void makeResults(GraphScope &scope, func::FuncOp function);
   bool isBound(const std::string &input) const { return options.bindings.count(input); }
   RankedTensorType inputType(const onnx::ValueInfoProto &input);
@@ -44,11 +43,8 @@ private:
   llvm::StringSet<> initializers;
 };
 
-// ai.onnx is another name of the default domain.
-std::string domainOf(const std::string &domain) { return domain == "ai.onnx" ? "" : domain; }
-
 bool ModelImporter::readOpsets() {
-  for (const auto &opset : proto.opset_import()) model.opsets[domainOf(opset.domain())] = opset.version();
+  for (const auto &opset : proto.opset_import()) model.opsets[canonicalDomain(opset.domain())] = opset.version();
   auto standard = model.opsets.find("");
   int64_t version = standard == model.opsets.end() ? 1 : standard->second;
   if (standard != model.opsets.end() && (version < 11 || version > OpTable::newest))
@@ -58,13 +54,7 @@ bool ModelImporter::readOpsets() {
 }
 
 void ModelImporter::readInitializers(GraphScope &scope) {
-  for (const auto &tensor : proto.graph().initializer()) {
-    std::string error;
-    auto data = tensorData(tensor, model.context, model.files, error);
-    if (!data) model.sink.error("initializer '" + tensor.name() + "' " + error);
-    if (scope.isDefined(tensor.name())) model.sink.error("initializer '" + tensor.name() + "' is defined twice");
-    if (data) scope.defineTensor(std::move(*data));
-  }
+  for (const auto &tensor : proto.graph().initializer()) scope.defineInitializer(tensor);
   for (const auto &sparse : proto.graph().sparse_initializer())
     model.sink.error("initializer '" + sparse.values().name() + "' is sparse, which is not supported");
 }
@@ -122,53 +112,6 @@ void ModelImporter::readInputs(GraphScope &scope, func::FuncOp function) {
   }
 }
 
-// The nodes that the graph's results depend on, each after those that make its operands (ONNX wants that order, tools
-// do not always keep it). A node on a cycle comes before one of its makers, whose result it then reports as missing.
-std::vector<const onnx::NodeProto *> ModelImporter::neededNodes() const {
-  const auto &nodes = proto.graph().node();
-  llvm::StringMap<int> makers;
-  for (int i = 0; i < nodes.size(); ++i)
-    for (const std::string &name : nodes[i].output())
-      if (!name.empty()) makers.try_emplace(name, i);
-  std::vector<const onnx::NodeProto *> order;
-  std::vector<char> entered(nodes.size(), false);
-  std::vector<std::pair<int, int>> path; // node, next operand to follow
-  auto enter = [&](const std::string &name) {
-    auto maker = makers.find(name);
-    if (maker == makers.end() || entered[maker->second]) return;
-    entered[maker->second] = true;
-    path.push_back({maker->second, 0});
-  };
-  for (const auto &output : proto.graph().output()) {
-    enter(output.name());
-    while (!path.empty()) {
-      const onnx::NodeProto &node = nodes[path.back().first];
-      if (path.back().second < node.input_size()) {
-        enter(node.input(path.back().second++));
-      } else {
-        order.push_back(&node);
-        path.pop_back();
-      }
-    }
-  }
-  return order;
-}
-
-void ModelImporter::importNode(GraphScope &scope, const onnx::NodeProto &node) {
-  std::string domain = domainOf(node.domain()), why;
-  auto opset = model.opsets.find(domain);
-  NodeImporter importer(scope, node, opset == model.opsets.end() ? 1 : opset->second);
-  const OpHandler *handler = operatorTable().find(domain, node.op_type(), importer.opset, why);
-  bool poisoned = llvm::any_of(node.input(), [&](const std::string &name) { return scope.isPoisoned(name); });
-  if (!handler)
-    importer.gap(why);
-  else if (poisoned)
-    importer.skip();
-  else
-    (*handler)(importer);
-  importer.finish();
-}
-
 void ModelImporter::makeResults(GraphScope &scope, func::FuncOp function) {
   SmallVector<Value> results;
   SmallVector<DictionaryAttr> attributes;
@@ -188,13 +131,17 @@ void ModelImporter::makeResults(GraphScope &scope, func::FuncOp function) {
 }
 
 // Constants that became recipes, and glue that nothing reads.
-void eraseDead(func::FuncOp function) {
-  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(function.getBody().front())))
+void eraseDead(Block &block) {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
+    for (Region &region : op.getRegions())
+      if (!region.empty()) eraseDead(region.front());
     if (isOpTriviallyDead(&op)) op.erase();
+  }
 }
 
 void ModelImporter::run() {
   if (!proto.has_graph() || proto.graph().output_size() == 0) return model.sink.error("the model has no graph");
+  declareFunctions(model, proto);
   if (!readOpsets()) return;
   if (proto.graph().initializer_size() + proto.graph().input_size() == 0 && proto.graph().node_size() == 0)
     return model.sink.error("the model's graph is empty");
@@ -205,9 +152,9 @@ void ModelImporter::run() {
   readInitializers(scope);
   readInputs(scope, function);
   if (!model.sink.empty()) return;
-  for (const onnx::NodeProto *node : neededNodes()) importNode(scope, *node);
+  importNodes(scope, proto.graph());
   makeResults(scope, function);
-  if (model.sink.empty()) eraseDead(function);
+  if (model.sink.empty()) eraseDead(function.getBody().front());
 }
 
 } // namespace

@@ -22,12 +22,12 @@ static StringRef nameOf(const onnx::NodeProto &node) {
 }
 
 NodeImporter::NodeImporter(GraphScope &scope, const onnx::NodeProto &node, int64_t opset)
-    : opset(opset), scope(scope), node(node),
-      location(graph::nodeLocation(scope.model.context, nameOf(node), node.op_type())), readInputs(node.input_size()),
+    : opset(opset), scope(scope), node(node), name((scope.prefix() + nameOf(node)).str()),
+      location(graph::nodeLocation(scope.model.context, name, node.op_type())), readInputs(node.input_size()),
       outputs(node.output_size()) {}
 
 void NodeImporter::gap(const Twine &reason) {
-  if (!hasFailed) scope.model.sink.report({nameOf(node).str(), node.op_type(), node.domain(), reason.str()});
+  if (!hasFailed) scope.model.sink.report({name, node.op_type(), node.domain(), reason.str()});
   hasFailed = true;
 }
 
@@ -40,7 +40,9 @@ bool NodeImporter::require(bool good, const Twine &reason) {
 
 size_t NodeImporter::inputCount() const { return node.input_size(); }
 
-bool NodeImporter::has(size_t i) const { return i < inputCount() && !node.input(i).empty(); }
+bool NodeImporter::has(size_t i) const {
+  return i < inputCount() && !node.input(i).empty() && !scope.isAbsent(node.input(i));
+}
 
 std::string NodeImporter::inputName(size_t i) const { return has(i) ? node.input(i) : ""; }
 
@@ -98,7 +100,8 @@ SmallVector<int64_t> NodeImporter::constants(size_t i, StringRef what) {
 
 const onnx::AttributeProto *NodeImporter::find(StringRef name) const {
   for (const auto &attribute : node.attribute())
-    if (attribute.name() == name) return &attribute;
+    if (attribute.name() == name)
+      return attribute.ref_attr_name().empty() ? &attribute : scope.functionAttribute(attribute.ref_attr_name());
   return nullptr;
 }
 
@@ -144,8 +147,14 @@ std::optional<TensorData> NodeImporter::tensor(StringRef name) {
   std::string error;
   auto data = tensorData(attribute->t(), context(), scope.model.files, error);
   if (!data) gap("the tensor in attribute '" + name + "' " + error);
-  if (data && data->name.empty()) data->name = nameOf(node).str();
+  if (data && data->name.empty()) data->name = nodeName();
   return data;
+}
+
+const onnx::GraphProto *NodeImporter::graph(StringRef name) {
+  const auto *attribute = take(name, onnx::AttributeProto::GRAPH);
+  if (!attribute) gap("attribute '" + name + "' is missing");
+  return attribute && !failed() ? &attribute->g() : nullptr;
 }
 
 void NodeImporter::ignore(StringRef name) { readAttributes.insert(name); }
@@ -239,7 +248,8 @@ void NodeImporter::set(size_t i, Value value) {
 
 void NodeImporter::checkUnread() {
   for (const auto &attribute : node.attribute())
-    if (!readAttributes.contains(attribute.name())) gap("attribute '" + Twine(attribute.name()) + "' is not supported");
+    if (!readAttributes.contains(attribute.name()) && find(attribute.name()))
+      gap("attribute '" + Twine(attribute.name()) + "' is not supported");
   for (size_t i = 0; i < inputCount(); ++i)
     if (has(i) && !readInputs.test(i)) gap("operand " + Twine(i) + " ('" + node.input(i) + "') is not supported");
   for (size_t i = 0; i < outputs.size(); ++i)

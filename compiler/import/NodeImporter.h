@@ -12,6 +12,7 @@
 namespace onnx {
 class NodeProto;
 class AttributeProto;
+class GraphProto;
 } // namespace onnx
 
 namespace ingot {
@@ -28,6 +29,8 @@ public:
   mlir::Location loc() const { return location; }
   mlir::MLIRContext &context() { return scope.model.context; }
   WeightTable &weights() { return scope.model.weights; }
+  GraphScope &names() { return scope; }
+  const std::string &nodeName() const { return name; }
 
   // Operands.
   size_t inputCount() const;
@@ -58,8 +61,9 @@ public:
   llvm::SmallVector<int64_t> integers(llvm::StringRef name);
   llvm::SmallVector<float> reals(llvm::StringRef name);
   std::optional<TensorData> tensor(llvm::StringRef name);
-  void ignore(llvm::StringRef name);               ///< does not change the meaning here
-  void expect(llvm::StringRef name, int64_t only); ///< a gap for any other value
+  const onnx::GraphProto *graph(llvm::StringRef name); ///< null, and a gap, if it is missing
+  void ignore(llvm::StringRef name);                   ///< does not change the meaning here
+  void expect(llvm::StringRef name, int64_t only);     ///< a gap for any other value
 
   /// The integers of an operand that must be constant (axes, pads); a gap naming `what` else.
   llvm::SmallVector<int64_t> constants(size_t i, llvm::StringRef what);
@@ -122,8 +126,10 @@ public:
   /// Defines or poisons the node's outputs. Call once, after the handler.
   void finish();
 
-private:
+  /// The attribute as it stands, or what it refers to of the function around; null if neither is there.
   const onnx::AttributeProto *find(llvm::StringRef name) const;
+
+private:
   const onnx::AttributeProto *take(llvm::StringRef name, int type);
   mlir::Operation *insert(mlir::OperationState &state, bool infer);
   bool inferTypes(mlir::Operation *op);
@@ -138,6 +144,7 @@ private:
 
   GraphScope &scope;
   const onnx::NodeProto &node;
+  std::string name; // in messages
   mlir::Location location;
   llvm::SmallBitVector readInputs;
   llvm::StringSet<> readAttributes;
