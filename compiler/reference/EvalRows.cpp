@@ -96,6 +96,34 @@ static bool linear(Evaluator &e, decoder::LinearOp op, const Array &x, Array &y)
   return true;
 }
 
+// A linear a slot, with the expert that the slot's index names.
+static bool expertLinear(Evaluator &e, decoder::ExpertLinearOp op, const Array &x, const Array &indices, Array &y) {
+  auto w = e.recipe(op.getWeight());
+  auto bias = op.getBias() ? e.recipe(*op.getBias()) : std::nullopt;
+  if (!w || (op.getBias() && !bias)) return false;
+  size_t experts = size_t(op.getExperts()), slots = columns(indices), tokens = rows(indices), k = columns(*w);
+  size_t n = size_t(op.getSlotColumns()), stride = columns(x);
+  if (w->rank() != 2 || rows(*w) != experts * n || rows(x) != tokens || (stride != k && stride != slots * k) ||
+      (bias && bias->size() != experts * n))
+    return e.fail("the experts do not fit");
+  y = likeRows(x, slots * n, getElementTypeOrSelf(op.getType()));
+  for (size_t p = 0; p < tokens * slots; ++p) {
+    double index = indices.isReal() ? indices.reals[p] : double(indices.integers[p]);
+    if (!(index >= 0 && index < double(experts))) return e.fail("an index names no expert");
+    size_t first = size_t(index) * n, from = p / slots * stride + (stride == k ? 0 : p % slots * k);
+    std::vector<float> xs = floats(x, from, k), ws = floats(*w, first * k, n * k), ys(n);
+    if (e.isContract()) numerics::linear(xs.data(), 1, ws.data(), n, k, ys.data());
+    for (size_t row = 0; row < n; ++row) {
+      double sum = 0, add = bias ? bias->reals[first + row] : 0;
+      for (size_t i = 0; i < k; ++i) sum += w->reals[(first + row) * k + i] * x.reals[from + i];
+      if (e.isContract()) sum = ys[row], add = float(add);
+      y.reals[p * n + row] =
+          roundTo(y.element, bias ? (e.isContract() ? double(float(sum) + float(add)) : sum + add) : sum);
+    }
+  }
+  return true;
+}
+
 // One part of a row in double: (x - mean) / sqrt(mean square + eps); l2 sums instead of averaging.
 static void normPlain(NormKind kind, const double *x, size_t n, const Array *gain, const Array *bias, double eps,
                       Array &y, size_t begin) {
@@ -257,9 +285,54 @@ static bool split(Evaluator &e, decoder::SplitOp op, const Array &x, std::vector
   return true;
 }
 
+// Row `index` of x in the shape that a region sees.
+static Array rowAt(const Array &x, size_t index, size_t width, Type type) {
+  Array row = makeArray(x.element, cast<RankedTensorType>(type).getShape());
+  for (size_t i = 0; i < width; ++i) {
+    if (x.isReal())
+      row.reals[i] = x.reals[index * width + i];
+    else
+      row.integers[i] = x.integers[index * width + i];
+  }
+  return row;
+}
+
+// decoder.rows: its region on every row.
+static bool regionRows(Evaluator &e, decoder::RowsOp op, ArrayRef<Array> in, std::vector<Array> &out) {
+  if (in.empty()) return e.fail("a rows op without inputs has no rows");
+  Block &block = op.getBody().front();
+  size_t count = in[0].shape.empty() ? 0 : size_t(in[0].shape[0]);
+  std::vector<Array> weights;
+  for (auto symbol : op.getWeights().getAsRange<FlatSymbolRefAttr>()) {
+    auto array = e.recipe(symbol.getValue());
+    if (!array || !array->isReal()) return e.fail("a weight of rows cannot be read as floats");
+    array->element = Float32Type::get(op.getContext());
+    weights.push_back(std::move(*array));
+  }
+  for (OpResult result : op.getResults()) {
+    Shape shape(cast<RankedTensorType>(result.getType()).getShape());
+    shape[0] = int64_t(count);
+    if (!elementCount(shape)) return e.fail("the result is too large");
+    out.push_back(makeArray(getElementTypeOrSelf(result.getType()), shape));
+  }
+  for (size_t t = 0; t < count; ++t) {
+    std::vector<Array> arguments, yields;
+    for (auto [argument, x] : llvm::zip(block.getArguments(), in)) {
+      if (x.shape.empty() || size_t(x.shape[0]) != count) return e.fail("the inputs differ in rows");
+      arguments.push_back(rowAt(x, t, x.size() / std::max<size_t>(count, 1), argument.getType()));
+    }
+    llvm::append_range(arguments, weights);
+    if (!e.runRegion(block, std::move(arguments), yields)) return false;
+    for (auto [row, y] : llvm::zip(yields, out))
+      std::copy(row.reals.begin(), row.reals.end(), y.reals.begin() + t * row.size());
+  }
+  return true;
+}
+
 bool ingot::reference::evaluateRows(Evaluator &e, Operation *op, ArrayRef<Array> in, std::vector<Array> &out,
                                     bool &known) {
   if (auto s = dyn_cast<decoder::SplitOp>(op)) return split(e, s, in[0], out);
+  if (auto r = dyn_cast<decoder::RowsOp>(op)) return regionRows(e, r, in, out);
   Array y;
   bool good = true;
   if (auto m = dyn_cast<decoder::EmbedOp>(op))
@@ -270,6 +343,8 @@ bool ingot::reference::evaluateRows(Evaluator &e, Operation *op, ArrayRef<Array>
     good = angles(e, a, in[0], y);
   else if (auto l = dyn_cast<decoder::LinearOp>(op))
     good = linear(e, l, in[0], y);
+  else if (auto x = dyn_cast<decoder::ExpertLinearOp>(op))
+    good = expertLinear(e, x, in[0], in[1], y);
   else if (auto n = dyn_cast<decoder::NormOp>(op))
     good = norm(e, n, in[0], y);
   else if (auto r = dyn_cast<decoder::RopeOp>(op))

@@ -26,6 +26,18 @@ void DecoderDialect::initialize() {
       >();
 }
 
+SmallVector<FlatSymbolRefAttr> ingot::decoder::weightSymbols(Operation *op) {
+  SmallVector<FlatSymbolRefAttr> symbols;
+  for (NamedAttribute attribute : op->getAttrDictionary()) {
+    if (attribute.getName() == "cache") continue;
+    if (auto symbol = dyn_cast<FlatSymbolRefAttr>(attribute.getValue())) symbols.push_back(symbol);
+    if (auto list = dyn_cast<ArrayAttr>(attribute.getValue()))
+      for (Attribute element : list)
+        if (auto symbol = dyn_cast<FlatSymbolRefAttr>(element)) symbols.push_back(symbol);
+  }
+  return symbols;
+}
+
 LogicalResult AnglesOp::verify() {
   if (getCos().has_value() != getSin().has_value() || getCos().has_value() == getFreq().has_value())
     return emitOpError("needs either `freq` or both `cos` and `sin`");
@@ -49,6 +61,17 @@ LogicalResult AttentionOp::verify() {
   if (getAlibi() && getAlibi()->size() != size_t(getHeads()))
     return emitOpError("has ") << getAlibi()->size() << " alibi slopes for " << getHeads() << " heads";
   return success();
+}
+
+// Rules: 1. slots are static and at least one; 2. the result's columns divide by them; 3. there is an expert.
+LogicalResult ExpertLinearOp::verify() {
+  auto columns = [](Value v) { return cast<RankedTensorType>(v.getType()).getShape().back(); };
+  for (Value value : {getInput(), getIndices(), getResult()})
+    if (cast<RankedTensorType>(value.getType()).getRank() < 1 || ShapedType::isDynamic(columns(value)))
+      return emitOpError("needs static last axes");
+  if (columns(getIndices()) < 1 || columns(getResult()) % columns(getIndices()))
+    return emitOpError("has ") << columns(getResult()) << " columns for " << columns(getIndices()) << " slots";
+  return int64_t(getExperts()) >= 1 ? success() : emitOpError("has no experts");
 }
 
 //===- rows -------------------------------------------------------------------------------------------------------===//
@@ -136,7 +159,7 @@ void RowsOp::print(OpAsmPrinter &printer) {
 
 Operation *LaunchOp::getRoot() {
   for (Operation &op : getBody().front())
-    if (isa<LinearOp, AttendOp>(op)) return &op;
+    if (isa<LinearOp, ExpertLinearOp, AttendOp>(op)) return &op;
   return nullptr;
 }
 
@@ -148,7 +171,7 @@ LogicalResult LaunchOp::verify() {
   if (yield.getValues().getTypes() != getResultTypes()) return emitOpError("yields other types than its results");
   if (block.getArgumentTypes() != getInputs().getTypes()) return emitOpError("block arguments differ from inputs");
   int roots = 0;
-  for (Operation &op : block) roots += isa<LinearOp, AttendOp>(op);
+  for (Operation &op : block) roots += isa<LinearOp, ExpertLinearOp, AttendOp>(op);
   if (roots > 1) return emitOpError("has ") << roots << " roots; at most one is allowed";
   return success();
 }

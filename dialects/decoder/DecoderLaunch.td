@@ -3,7 +3,7 @@
 def Decoder_LaunchOp : Decoder_Op<"launch", [IsolatedFromAbove, SingleBlock]> {
   let summary = "ordinary ops that run as one grid (with an optional prepare grid): at most one root";
   let description = [{
-    Roots: linear, attend, moe. Without a root: a row program (embed, angles, take_rows, norms, ...).
+    Roots: linear, expert_linear, attend. Without a root: a row program (embed, angles, take_rows, norms, ...).
     `num` is set by `quantize` on launches with a linear root.
   }];
   let arguments = (ins SymbolNameAttr:$name, Variadic<AnyRankedTensor>:$inputs, OptionalAttr<Decoder_NumAttr>:$num);
@@ -12,7 +12,7 @@ def Decoder_LaunchOp : Decoder_Op<"launch", [IsolatedFromAbove, SingleBlock]> {
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
   let extraClassDeclaration = [{
-    /// The linear, attend or moe op of the region; null in a row program.
+    /// The linear, expert_linear or attend op of the region; null in a row program.
     ::mlir::Operation *getRoot();
   }];
 }

@@ -37,6 +37,26 @@ def Decoder_LinearOp : Decoder_Pure<"linear"> {
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$input `,` $weight attr-dict `:` functional-type($input, $result)";
 }
+def Decoder_ExpertLinearOp : Decoder_Pure<"expert_linear"> {
+  let summary = "for each slot k of a row: x @ W[e]^T (+ bias[e]) with e = indices[k]: linears of a mixture of experts";
+  let description = [{
+    `indices` [.., slots] are whole numbers in [0, experts), as a router's topk gives them; the result is [.., slots * N], slot by
+    slot. `weight` [experts * N, K] holds the experts one below the other, `bias` [experts * N] likewise. The input is [.., K],
+    the same for every slot, or [.., slots * K]. Everything else of a mixture (scores, activation between two such linears,
+    the weighted sum over slots) is row-wise and has ops of its own. Numerics: as `linear`, slot by slot.
+    specialize pads every expert to a multiple of 16 rows: then the weight is [experts * alignTo(N, 16), K].
+  }];
+  let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$indices, FlatSymbolRefAttr:$weight,
+                       OptionalAttr<FlatSymbolRefAttr>:$bias, I64Attr:$experts);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$input `,` $indices `,` $weight attr-dict `:` functional-type(operands, $result)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    int64_t getSlots() { return getIndices().getType().getShape().back(); }
+    /// Columns of a slot of the result.
+    int64_t getSlotColumns() { return getResult().getType().getShape().back() / getSlots(); }
+  }];
+}
 def Decoder_NormOp : Decoder_Pure<"norm"> {
   let summary = "normalises the last axis; gain and bias are [n] recipes";
   let description = [{

@@ -22,7 +22,7 @@ using OpSet = llvm::SetVector<Operation *>;
 
 static constexpr int64_t kLanes = 16;
 
-static bool isRoot(Operation *op) { return isa<LinearOp, AttendOp>(op); }
+static bool isRoot(Operation *op) { return isa<LinearOp, ExpertLinearOp, AttendOp>(op); }
 
 static bool isRowProgram(Operation *op) {
   return isa<DecoderDialect>(op->getDialect()) && !isRoot(op) && !isa<LaunchOp>(op);
@@ -101,6 +101,7 @@ static StringRef launchName(const OpSet &ops) {
     append |= isa<AppendOp>(op);
     gate |= isa<GateOp>(op);
     if (isa<AttendOp>(op)) return "attend";
+    if (isa<ExpertLinearOp>(op)) return "experts";
     if (isa<EmbedOp>(op)) return "embed";
     if (isa<TakeRowsOp>(op)) return "take_rows";
     auto linear = dyn_cast<LinearOp>(op);

@@ -10,7 +10,7 @@
 // 5. Every attention names a cache group of its kv_heads and window, and a layer in it; each layer of each group has
 //    exactly one attention, and none has a past, seqlens, total or present.
 // 6. Every symbol of an op is a recipe or a cache group. A linear's recipe is [N, K] for [.., K] -> [.., N]; an
-//    attention's sinks are a recipe of as many elements as it has heads.
+//    attention's sinks are a recipe of as many elements as it has heads; experts' are [experts * N, K].
 #include "dialects/decoder/Decoder.h"
 #include "dialects/weights/Weights.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -49,6 +49,7 @@ class VerifyInferPass : public ingot::impl::VerifyInferBase<VerifyInferPass> {
   LogicalResult verifyOp(Operation &op);
   LogicalResult verifySymbols(Operation &op);
   LogicalResult verifyAttention(decoder::AttentionOp op);
+  LogicalResult verifyExperts(decoder::ExpertLinearOp op);
 
   std::set<std::pair<StringRef, int64_t>> layers;
 };
@@ -107,11 +108,10 @@ LogicalResult VerifyInferPass::verifyOp(Operation &op) {
 }
 
 LogicalResult VerifyInferPass::verifySymbols(Operation &op) {
-  for (NamedAttribute attribute : op.getAttrDictionary()) {
-    auto symbol = dyn_cast<FlatSymbolRefAttr>(attribute.getValue());
-    if (symbol && !getOperation().lookupSymbol<weights::RecipeOp>(symbol.getAttr()))
+  for (FlatSymbolRefAttr symbol : decoder::weightSymbols(&op))
+    if (!getOperation().lookupSymbol<weights::RecipeOp>(symbol.getAttr()))
       return op.emitError("names ") << symbol << ", which is no recipe";
-  }
+  if (auto experts = dyn_cast<decoder::ExpertLinearOp>(op)) return verifyExperts(experts);
   auto linear = dyn_cast<decoder::LinearOp>(op);
   if (!linear) return success();
   auto weight = getOperation().lookupSymbol<weights::RecipeOp>(linear.getWeightAttr().getAttr()).getResultType();
@@ -119,6 +119,20 @@ LogicalResult VerifyInferPass::verifySymbols(Operation &op) {
   bool fits = weight.getRank() == 2 && weight.getDimSize(0) == columns(linear.getResult()) &&
               weight.getDimSize(1) == columns(linear.getInput());
   return fits ? success() : linear.emitError("has a weight of type ") << weight;
+}
+
+LogicalResult VerifyInferPass::verifyExperts(decoder::ExpertLinearOp op) {
+  auto typeOf = [&](FlatSymbolRefAttr symbol) {
+    return getOperation().lookupSymbol<weights::RecipeOp>(symbol.getAttr()).getResultType();
+  };
+  RankedTensorType weight = typeOf(op.getWeightAttr());
+  int64_t rows = int64_t(op.getExperts()) * op.getSlotColumns();
+  int64_t columns = cast<RankedTensorType>(op.getInput().getType()).getDimSize(1);
+  bool fits = weight.getRank() == 2 && weight.getDimSize(0) == rows &&
+              (weight.getDimSize(1) == columns || weight.getDimSize(1) * op.getSlots() == columns);
+  if (!fits) return op.emitError("has a weight of type ") << weight;
+  bool biasFits = !op.getBiasAttr() || typeOf(op.getBiasAttr()).getNumElements() == rows;
+  return biasFits ? success() : op.emitError("has a bias that is not one a row of each expert");
 }
 
 LogicalResult VerifyInferPass::verifyAttention(decoder::AttentionOp op) {

@@ -43,6 +43,7 @@ struct QuantizeWeights : ingot::impl::QuantizeWeightsBase<QuantizeWeights> {
       else
         wanted.try_emplace(op.getWeightAttr().getAttr(), *bodyGrid);
     });
+    module.walk([&](decoder::ExpertLinearOp op) { wanted.try_emplace(op.getWeightAttr().getAttr(), *bodyGrid); });
     module.walk([&](decoder::EmbedOp op) { wanted.try_emplace(op.getTableAttr().getAttr(), *headGrid); });
 
     AttrTypeReplacer rename;

@@ -2,6 +2,7 @@
 #include "compiler/kernels/cpu/LaunchKernels.h"
 #include "compiler/kernels/cpu/Attend.h"
 #include "compiler/kernels/cpu/Epilogue.h"
+#include "compiler/kernels/cpu/ExpertLinear.h"
 #include "compiler/kernels/cpu/KvLayout.h"
 #include "compiler/kernels/cpu/LaunchFrame.h"
 #include "compiler/kernels/cpu/Linear.h"
@@ -60,6 +61,7 @@ FailureOr<LaunchKernels> CpuKernels::generate(decoder::LaunchOp launch) {
   std::string stem = stemOf(launch, hash(launch));
   Operation *root = launch.getRoot();
   if (!root) return generateRows(launch, stem);
+  if (isa<decoder::ExpertLinearOp>(root)) return generateExperts(launch, stem);
   return isa<decoder::LinearOp>(root) ? generateLinear(launch, stem) : generateAttend(launch, stem);
 }
 
@@ -127,6 +129,29 @@ FailureOr<LaunchKernels> CpuKernels::generateLinear(decoder::LaunchOp launch, co
       emitLinear(e, shape, linear, operands, [&](Value token, Value unit, ArrayRef<Value> blocks) {
         emitEpilogue(e, *frame, root, token, unit, blocks);
       });
+      e.finish();
+    }
+    kernels.main.push_back(variant);
+  }
+  return kernels;
+}
+
+FailureOr<LaunchKernels> CpuKernels::generateExperts(decoder::LaunchOp launch, const std::string &stem) {
+  auto frame = LaunchFrame::build(launch);
+  if (failed(frame)) return failure();
+  auto root = cast<decoder::ExpertLinearOp>(launch.getRoot());
+  auto shape = expertShape(*frame, root);
+  if (failed(shape)) return failure();
+  LaunchKernels kernels;
+  kernels.opsPerRow = shape->slots * shape->linear.rows * shape->linear.cols;
+  for (const ExpertVariant &expert : expertVariants(*shape)) {
+    KernelVariant variant;
+    variant.maxRows = expert.linear.maxRows, variant.per = expert.per(), variant.streams = expert.linear.streams;
+    variant.units = expert.units(*shape), variant.scratchBytes = expert.scratchBytes();
+    variant.kernel = stem + (expert.grouped ? "_grouped" : "_s" + std::to_string(expert.linear.streams));
+    for (auto [level, module] : modules) {
+      Emitter e(module, level, variant.kernel);
+      emitExpertLinear(e, *frame, root, *shape, expert);
       e.finish();
     }
     kernels.main.push_back(variant);

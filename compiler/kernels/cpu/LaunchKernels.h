@@ -29,6 +29,7 @@ public:
 private:
   mlir::FailureOr<LaunchKernels> generateRows(decoder::LaunchOp launch, const std::string &stem);
   mlir::FailureOr<LaunchKernels> generateLinear(decoder::LaunchOp launch, const std::string &stem);
+  mlir::FailureOr<LaunchKernels> generateExperts(decoder::LaunchOp launch, const std::string &stem);
   mlir::FailureOr<LaunchKernels> generateAttend(decoder::LaunchOp launch, const std::string &stem);
 
   llvm::SmallVector<LevelModule> modules;

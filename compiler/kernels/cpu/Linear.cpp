@@ -101,12 +101,12 @@ struct Frame {
     }
   }
 
-  // Hands every whole unit of the item, for every row that exists, to the epilogue.
-  void finish(Value item, Value row) {
+  // Hands every whole unit of the item, for the tile's first `count` rows, to the epilogue.
+  void finish(Value item, Value row, Value count) {
     int64_t units = shape.blocks() / shape.unitBlocks, unitsAnItem = variant.itemBlocks / shape.unitBlocks;
     Value firstUnit = e.imul(item, unitsAnItem);
     Value unitsHere = e.umin(e.i64c(unitsAnItem), e.isub(e.i64c(units), firstUnit));
-    e.loop(e.i64c(0), e.umin(e.i64c(tiling.tokens), e.isub(rows, row)), 1, [&](Value t) {
+    e.loop(e.i64c(0), count, 1, [&](Value t) {
       e.loop(e.i64c(0), unitsHere, 1, [&](Value u) {
         SmallVector<Value> blocks;
         for (int64_t b = 0; b < shape.unitBlocks; ++b)
@@ -118,13 +118,16 @@ struct Frame {
 
   // Blocks of one item for the rows from `row` on.
   void rowsOfItem(Value item, Value row) {
+    blocksOfItem(item, rowPointers(row));
+    finish(item, row, e.umin(e.i64c(tiling.tokens), e.isub(rows, row)));
+  }
+
+  void blocksOfItem(Value item, ArrayRef<Value> pointers) {
     Value firstBlock = e.imul(item, variant.itemBlocks);
-    auto pointers = rowPointers(row);
     e.loop(e.i64c(0), e.i64c(variant.itemBlocks), tiling.streams, [&](Value block) {
       e.loop(e.i64c(0), e.i64c(16), width * tiling.halves,
              [&](Value lane) { tile(firstBlock, block, lane, pointers); });
     });
-    finish(item, row);
   }
 
   void emit() {
@@ -156,6 +159,18 @@ SmallVector<LinearVariant> linearVariants(const LinearShape &shape) {
 void emitLinear(Emitter &e, const LinearShape &shape, const LinearVariant &variant, const LinearOperands &operands,
                 LinearEpilogue epilogue) {
   Frame{e, shape, variant, operands, epilogue}.emit();
+}
+
+int64_t linearTokens(const LinearShape &shape, const LinearVariant &variant, CpuLevel level) {
+  return tilingOf(variant, shape, level).tokens;
+}
+
+void emitLinearItem(Emitter &e, const LinearShape &shape, const LinearVariant &variant, Value weights, Value item,
+                    ArrayRef<Value> rows, Value count, LinearEpilogue epilogue) {
+  LinearOperands operands{weights, {}, 0};
+  Frame frame{e, shape, variant, operands, epilogue};
+  frame.blocksOfItem(item, rows);
+  frame.finish(item, e.i64c(0), count);
 }
 
 } // namespace ingot::cpu

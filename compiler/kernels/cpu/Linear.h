@@ -50,4 +50,12 @@ using LinearEpilogue = llvm::function_ref<void(Value token, Value unit, llvm::Ar
 void emitLinear(Emitter &e, const LinearShape &shape, const LinearVariant &variant, const LinearOperands &operands,
                 LinearEpilogue epilogue);
 
+/// Rows that one register tile of `variant` takes at a level.
+int64_t linearTokens(const LinearShape &shape, const LinearVariant &variant, CpuLevel level);
+
+/// Emits one item: its columns for the rows at `rows` (linearTokens pointers), the first `count` of which exist. The
+/// epilogue gets them as tokens 0, 1, ... Other kernels' way to linears whose rows and weights they choose themselves.
+void emitLinearItem(Emitter &e, const LinearShape &shape, const LinearVariant &variant, Value weights, Value item,
+                    llvm::ArrayRef<Value> rows, Value count, LinearEpilogue epilogue);
+
 } // namespace ingot::cpu

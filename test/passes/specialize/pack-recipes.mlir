@@ -15,3 +15,12 @@ func.func @body(%tok: tensor<?xi32>, %pos: tensor<?xi32>) -> (tensor<?x64xf32>, 
   %p = decoder.lookup_rows %pos, @table : (tensor<?xi32>) -> tensor<?x64xf32>
   return %n, %p : tensor<?x64xf32>, tensor<?x64xf32>
 }
+
+// Sinks are one plain f32 a head.
+// CHECK: weights.pack {{.*}} rows : (tensor<2xf32>)
+decoder.cache_group @g0 {layers = 1, kv_heads = 1, key_dim = 32, value_dim = 32, type = f32}
+weights.recipe @sinks { %0 = weights.constant dense<[0.5, -1.0]> : tensor<2xf16> weights.yield %0 : tensor<2xf16> }
+func.func @attend(%q: tensor<?x64xf32>) -> tensor<?x64xf32> {
+  %y = decoder.attend %q {cache = @g0, layer = 0, heads = 2, scale = 0.25 : f32, mask = #decoder.mask<causal>, sinks = @sinks} : (tensor<?x64xf32>) -> tensor<?x64xf32>
+  return %y : tensor<?x64xf32>
+}
