@@ -84,7 +84,6 @@ std::optional<RotaryForm> ingot::infer::recoverRotary(const FloatTable &cos, con
 //===- reading
 //-----------------------------------------------------------------------------------------------------===//
 
-/// Follows a recipe that only loads a source, so that both spellings of a table are one.
 Attribute RotaryTables::resolve(Attribute table) {
   auto symbol = dyn_cast_or_null<FlatSymbolRefAttr>(table);
   auto recipe = symbol ? module.lookupSymbol<weights::RecipeOp>(symbol.getAttr()) : weights::RecipeOp();
@@ -102,10 +101,18 @@ static RankedTensorType typeOf(ModuleOp module, Attribute table) {
   return source ? dyn_cast<RankedTensorType>(source.getType()) : RankedTensorType();
 }
 
-std::optional<std::pair<int64_t, int64_t>> RotaryTables::shape(Attribute table) {
+ArrayRef<int64_t> RotaryTables::fullShape(Attribute table) {
   RankedTensorType type = typeOf(module, resolve(table));
-  if (!type || type.getRank() != 2 || !isa<FloatType>(type.getElementType())) return std::nullopt;
-  return std::pair(type.getDimSize(0), type.getDimSize(1));
+  return type && isa<FloatType>(type.getElementType()) ? type.getShape() : ArrayRef<int64_t>();
+}
+
+std::optional<std::pair<int64_t, int64_t>> RotaryTables::shape(Attribute table) {
+  ArrayRef<int64_t> shape = fullShape(table);
+  while (shape.size() > 2 && shape.front() == 1) shape = shape.drop_front();
+  if (shape.size() < 2) return std::nullopt;
+  int64_t columns = 1;
+  for (int64_t size : shape.drop_front()) columns *= size;
+  return std::pair(shape.front(), columns);
 }
 
 static float widen(const char *bytes, Type type) {
@@ -119,14 +126,9 @@ static float widen(const char *bytes, Type type) {
   return llvm::bit_cast<float>(uint32_t(half) << 16);
 }
 
-static FloatTable decode(RankedTensorType type, StringRef bytes) {
+static FloatTable decode(RankedTensorType type, std::pair<int64_t, int64_t> shape, StringRef bytes) {
   Type element = type.getElementType();
-  FloatTable table{type.getDimSize(0),
-                   type.getDimSize(1),
-                   {},
-                   std::ldexp(1.0, element.isF32()   ? -23
-                                   : element.isF16() ? -10
-                                                     : -7)};
+  FloatTable table{shape.first, shape.second, {}, std::ldexp(1.0, element.isF32() ? -23 : element.isF16() ? -10 : -7)};
   size_t count = type.getNumElements(), width = element.getIntOrFloatBitWidth() / 8;
   table.values.resize(count);
   for (size_t k = 0; k < count; ++k) table.values[k] = widen(bytes.data() + k * width, element);
@@ -134,16 +136,16 @@ static FloatTable decode(RankedTensorType type, StringRef bytes) {
   return table;
 }
 
-std::optional<FloatTable> RotaryTables::read(Attribute table, std::string &problem) {
-  table = resolve(table);
+std::optional<FloatTable> RotaryTables::readFile(Attribute table) {
   RankedTensorType type = typeOf(module, table);
-  if (!type || type.getRank() != 2 || !type.hasStaticShape() ||
+  auto matrix = shape(table);
+  if (!matrix || !type.hasStaticShape() ||
       !(type.getElementType().isF32() || type.getElementType().isF16() || type.getElementType().isBF16()))
     return std::nullopt;
   if (auto dense = dyn_cast<DenseElementsAttr>(table)) {
     if (dense.isSplat()) return std::nullopt; // no rotation at all
     ArrayRef<char> bytes = dense.getRawData();
-    return decode(type, StringRef(bytes.data(), bytes.size()));
+    return decode(type, *matrix, StringRef(bytes.data(), bytes.size()));
   }
   auto symbol = dyn_cast<FlatSymbolRefAttr>(table);
   auto source = symbol ? module.lookupSymbol<weights::SourceOp>(symbol.getAttr()) : weights::SourceOp();
@@ -159,11 +161,46 @@ std::optional<FloatTable> RotaryTables::read(Attribute table, std::string &probl
     problem = ("cannot read the rotary table '" + symbol.getValue() + "' in '" + path + "'").str();
     return std::nullopt;
   }
-  return decode(type, (*file)->getBuffer());
+  return decode(type, *matrix, (*file)->getBuffer());
 }
 
-std::optional<RotaryForm> RotaryTables::recover(Attribute cos, Attribute sin, std::string &problem) {
-  auto cosTable = read(cos, problem), sinTable = read(sin, problem);
-  if (!cosTable || !sinTable) return std::nullopt;
-  return recoverRotary(*cosTable, *sinTable);
+const FloatTable *RotaryTables::read(Attribute table) {
+  table = resolve(table);
+  auto [place, added] = known.try_emplace(table);
+  if (added) place->second = readFile(table);
+  return place->second ? &*place->second : nullptr;
+}
+
+bool RotaryTables::sameColumn(Attribute a, int64_t columnA, Attribute b, int64_t columnB) {
+  a = resolve(a), b = resolve(b);
+  if (a == b && columnA == columnB) return true;
+  auto key = std::tuple(const_cast<void *>(a.getAsOpaquePointer()), columnA, const_cast<void *>(b.getAsOpaquePointer()),
+                        columnB);
+  auto [place, added] = compared.try_emplace(key, false);
+  if (!added) return place->second;
+  if (!read(a) || !read(b)) return place->second = !problem.empty() && shape(a) == shape(b);
+  const FloatTable &x = *read(a), &y = *read(b); // both are known by now: the map does not grow
+  bool same = x.rows == y.rows && columnA < x.columns && columnB < y.columns;
+  for (int64_t row = 0; same && row < x.rows; ++row)
+    same = x.values[row * x.columns + columnA] == y.values[row * y.columns + columnB];
+  return place->second = same;
+}
+
+std::string RotaryTables::takeProblem() {
+  if (told || problem.empty()) return {};
+  told = true;
+  return problem;
+}
+
+static FloatTable selected(const FloatTable &table, ArrayRef<int64_t> columns, int64_t first) {
+  FloatTable result{table.rows - first, int64_t(columns.size()), {}, table.unit};
+  for (int64_t row = first; row < table.rows; ++row)
+    for (int64_t column : columns) result.values.push_back(table.values[row * table.columns + column]);
+  return result;
+}
+
+std::optional<RotaryForm> RotaryTables::recover(Attribute cos, ArrayRef<int64_t> cosColumns, Attribute sin,
+                                                ArrayRef<int64_t> sinColumns, int64_t first) {
+  if (!read(cos) || !read(sin)) return std::nullopt;
+  return recoverRotary(selected(*read(cos), cosColumns, first), selected(*read(sin), sinColumns, first));
 }

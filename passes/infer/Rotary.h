@@ -8,6 +8,7 @@
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "passes/infer/Recipes.h"
+#include <map>
 #include <string>
 #include <vector>
 
@@ -34,21 +35,33 @@ class RotaryTables {
 public:
   RotaryTables(mlir::ModuleOp module, std::string modelFile) : module(module), modelFile(std::move(modelFile)) {}
 
-  /// Shape [rows, columns] of a table attribute; nullopt unless it is a matrix of floats.
+  /// The shape of a table attribute of floats; empty for anything else.
+  llvm::ArrayRef<int64_t> fullShape(mlir::Attribute table);
+  /// The same as a matrix [rows, columns], leading axes of length 1 left out.
   std::optional<std::pair<int64_t, int64_t>> shape(mlir::Attribute table);
-  /// Null closed form: keep the tables. `problem` is set if their bytes cannot be read.
-  std::optional<RotaryForm> recover(mlir::Attribute cos, mlir::Attribute sin, std::string &problem);
+  /// Equal contents, or contents that cannot be read (see problem()).
+  bool sameColumn(mlir::Attribute a, int64_t columnA, mlir::Attribute b, int64_t columnB);
+  /// The closed form of the given columns of two tables from the row `first` on. nullopt: keep the tables.
+  std::optional<RotaryForm> recover(mlir::Attribute cos, llvm::ArrayRef<int64_t> cosColumns, mlir::Attribute sin,
+                                    llvm::ArrayRef<int64_t> sinColumns, int64_t first);
+  /// Why a table's bytes could not be read; told once. Empty: all were read.
+  std::string takeProblem();
+  /// Follows a recipe that only loads a source, so that both spellings of a table are one.
+  mlir::Attribute resolve(mlir::Attribute table);
 
   /// The model's own limit: the fewest rows of any table by position; 0 = none seen.
   int64_t positions = 0;
   void limit(int64_t rows) { positions = positions ? std::min(positions, rows) : rows; }
 
 private:
-  mlir::Attribute resolve(mlir::Attribute table);
-  std::optional<FloatTable> read(mlir::Attribute table, std::string &problem);
+  const FloatTable *read(mlir::Attribute table);
+  std::optional<FloatTable> readFile(mlir::Attribute table);
 
   mlir::ModuleOp module;
-  std::string modelFile;
+  std::string modelFile, problem;
+  bool told = false;
+  llvm::DenseMap<mlir::Attribute, std::optional<FloatTable>> known;
+  std::map<std::tuple<void *, int64_t, void *, int64_t>, bool> compared;
 };
 
 } // namespace ingot::infer
