@@ -5,10 +5,15 @@
 // C2 the call brings S >= 1 new tokens of one sequence with P >= 0 cached ones.
 // C3 the attention mask is all ones, of length T = P + S.
 // C4 position_ids[i] = P + i.
-// C5 every past input has the one axis P, whatever its dim_param says; pasts are the float inputs of rank 4.
-// C6 switches (use_cache_branch, num_logits_to_keep) were bound by the importer.
+// C5 every past input has the one axis P, whatever its dim_param says; pasts are the float inputs of rank 3 to 5
+//    ([B*heads, P, d], [B, heads, P, d], [2, B, heads, P, d] in any order). P is the axis that a concatenation with the
+//    new rows lengthens. Sizes that the file leaves open are learnt from what is joined to them; then all is typed
+//    anew.
+// C6 switches not bound by the importer: use_cache_branch is true, num_logits_to_keep is 0 (all), token_type_ids are 0.
+// C7 without past inputs P is 0: what holds for every S holds for every P + S, by the chunk law; caches are added.
 // Pairing
-// K1 a past input feeds one attention, whose present result is an output; each attention has a past of its own.
+// K1 a past input, or each part of a combined one, feeds one attention as keys or as values; an output is the same past
+//    with this step's rows, column by column.
 // K2 names are a hint that must not contradict: layer numbers, and "key" against "value", agree.
 // K3 layers with equal heads, sizes, type and window form one cache group, in the order of their ops.
 #pragma once
@@ -21,13 +26,17 @@ struct Interface {
   mlir::Value logits; ///< operand of the return
 };
 
-/// Gives every argument its abstract value by C1-C6. Failure when reported.
-mlir::FailureOr<Interface> applyConvention(Typing &typing);
+/// Sizes of argument axes that typing has learnt (C5).
+using LearntSizes = llvm::DenseMap<ArgumentAxis, int64_t>;
+
+/// Gives every argument its abstract value by C1-C7. Failure when reported.
+mlir::FailureOr<Interface> applyConvention(Typing &typing, const LearntSizes &learnt);
 
 /// Finds the logits among the outputs after typing. Null when reported.
 mlir::Value findLogits(Typing &typing);
 
-/// Pairs pasts with presents (K1-K3), makes the cache groups at `builder` and places every attention.
-CachePlaces placeCaches(Typing &typing, mlir::OpBuilder &builder);
+/// Pairs pasts with presents (K1-K3), makes the cache groups at `builder` and places every attention that the logits
+/// hang on.
+CachePlaces placeCaches(Typing &typing, mlir::Value logits, mlir::OpBuilder &builder);
 
 } // namespace ingot::infer

@@ -35,10 +35,11 @@ void ExprNode::Profile(llvm::FoldingSetNodeID &id) const {
   for (Expr operand : operands) id.AddPointer(operand.get());
 }
 
-ExprContext::ExprContext() : names({"P", "S"}) {}
+ExprContext::ExprContext() : names({"P", "S"}), bounds(2) {}
 
-Variable ExprContext::newVariable(llvm::StringRef name) {
+Variable ExprContext::newVariable(llvm::StringRef name, Expr bound) {
   names.push_back(name.str());
+  bounds.push_back(bound);
   return names.size() - 1;
 }
 

@@ -6,7 +6,8 @@
 // 2. Integer comparisons are `L <= 0` (AtMostZero) or `L == 0` (IsZero) of an Affine L, divided by its coefficients'
 // gcd.
 // 3. A Boolean turned into a number is Select(c, 1, 0); arithmetic with literals moves into the branches of a Select.
-// 4. S >= 1; P and every index variable are >= 0. Upper bounds are the prover's business.
+// 4. S >= 1; P and every index variable are >= 0. An index variable may be made with an upper bound, which comparison and
+//    division know when it is a literal; all other upper bounds are the prover's business.
 // 5. An overflow or a division by zero gives Undefined, which equals only itself and is never a literal.
 // 6. ToReal(affine) keeps integers exact: contexts stay below 2^24, where float32 holds every integer.
 #pragma once
@@ -48,6 +49,10 @@ enum class ExprOp : uint8_t {
 };
 
 struct ExprNode;
+
+/// What a Unary's `code` may be besides a graph::UnaryKind: these plus a width in bits.
+constexpr unsigned RoundedToFloat = 1000, WrappedToInteger = 2000;
+constexpr bool isRounding(unsigned code) { return code > RoundedToFloat && code < WrappedToInteger; }
 
 /// A handle; copying and comparing are free. A null handle means "no closed form".
 class Expr {
@@ -91,10 +96,14 @@ public:
 
   static constexpr Variable P = 0, S = 1;
 
-  /// A fresh index variable; the name is for messages only.
-  Variable newVariable(llvm::StringRef name);
+  /// A fresh index variable, below `bound` where given; the name is for messages only.
+  Variable newVariable(llvm::StringRef name, Expr bound = {});
+  Expr boundOf(Variable v) const { return bounds[v]; }
   Expr variable(Variable v);
-  Expr past() { return variable(P); }
+  /// Graphs without a cache: P is 0 everywhere.
+  void forgetPast() { remembers = false; }
+  bool remembersPast() const { return remembers; }
+  Expr past() { return remembers ? variable(P) : integer(0); }
   Expr fresh() { return variable(S); }
   Expr total() { return add(past(), fresh()); }
 
@@ -153,12 +162,16 @@ private:
   Expr scale(Expr a, int64_t factor);
   Expr atMostZero(Expr affine);
   Expr isZero(Expr affine);
+  std::optional<int64_t> lowerBound(Expr affine) const;
+  std::optional<int64_t> upperBound(Expr affine) const;
   std::optional<Expr> throughSelect(llvm::function_ref<Expr(Expr, Expr)> op, Expr a, Expr b);
   void print(Expr e, llvm::raw_ostream &os);
 
   std::deque<ExprNode> nodes;
   llvm::FoldingSet<ExprNode> unique;
   std::vector<std::string> names, origins;
+  std::vector<Expr> bounds; ///< by variable; null: none
+  bool remembers = true;
 };
 
 } // namespace ingot::infer

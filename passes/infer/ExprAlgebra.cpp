@@ -30,20 +30,30 @@ Expr ExprContext::combine(Expr a, Expr b, int64_t factor) {
 Expr ExprContext::scale(Expr a, int64_t factor) { return combine(integer(0), a, factor); }
 
 /// Bounds of an affine form from invariant 4; nullopt = unbounded.
-static std::optional<int64_t> lowerBound(Expr e) {
+std::optional<int64_t> ExprContext::lowerBound(Expr e) const {
   int64_t bound = e->constant;
   for (auto [v, coefficient] : e->terms) {
-    if (coefficient < 0) return std::nullopt;
-    if (v == ExprContext::S && llvm::AddOverflow(bound, coefficient, bound)) return std::nullopt;
+    int64_t least = v == S, extreme;
+    if (coefficient < 0) {
+      auto size = bounds[v] ? bounds[v].asInteger() : std::nullopt;
+      if (!size) return std::nullopt;
+      least = *size - 1;
+    }
+    if (llvm::MulOverflow(coefficient, least, extreme) || llvm::AddOverflow(bound, extreme, bound)) return std::nullopt;
   }
   return bound;
 }
 
-static std::optional<int64_t> upperBound(Expr e) {
+std::optional<int64_t> ExprContext::upperBound(Expr e) const {
   int64_t bound = e->constant;
   for (auto [v, coefficient] : e->terms) {
-    if (coefficient > 0) return std::nullopt;
-    if (v == ExprContext::S && llvm::AddOverflow(bound, coefficient, bound)) return std::nullopt;
+    int64_t most = v == S, extreme;
+    if (coefficient > 0) {
+      auto size = bounds[v] ? bounds[v].asInteger() : std::nullopt;
+      if (!size) return std::nullopt;
+      most = *size - 1;
+    }
+    if (llvm::MulOverflow(coefficient, most, extreme) || llvm::AddOverflow(bound, extreme, bound)) return std::nullopt;
   }
   return bound;
 }
@@ -165,6 +175,8 @@ Expr ExprContext::floorDiv(Expr a, int64_t divisor) {
   if (divisor == 1) return a;
   if (auto value = a.asInteger()) return integer(floorOf(*value, divisor));
   if (!a.isAffine()) return make(ExprOp::FloorDiv, {a, integer(divisor)});
+  if (auto low = lowerBound(a), high = upperBound(a); low && high && floorOf(*low, divisor) == floorOf(*high, divisor))
+    return integer(floorOf(*low, divisor));
   // The terms divisible by the divisor leave the quotient.
   llvm::SmallVector<std::pair<Variable, int64_t>, 4> whole, rest;
   for (auto [v, c] : a->terms) {
@@ -175,7 +187,11 @@ Expr ExprContext::floorDiv(Expr a, int64_t divisor) {
   }
   Expr quotient = makeAffine(floorOf(a->constant, divisor), whole);
   if (rest.empty()) return quotient;
-  if (whole.empty() && a->constant >= 0 && a->constant < divisor) return make(ExprOp::FloorDiv, {a, integer(divisor)});
+  if (!whole.empty()) { // the rest may lie within one multiple of the divisor
+    Expr left = floorDiv(makeAffine(a->constant, rest), divisor);
+    return add(makeAffine(0, whole), left);
+  }
+  if (a->constant >= 0 && a->constant < divisor) return make(ExprOp::FloorDiv, {a, integer(divisor)});
   int64_t remainder = a->constant - floorOf(a->constant, divisor) * divisor;
   return add(quotient, make(ExprOp::FloorDiv, {makeAffine(remainder, rest), integer(divisor)}));
 }
@@ -190,7 +206,10 @@ Expr ExprContext::mod(Expr a, int64_t divisor) {
     if (c % divisor) rest.push_back({v, c % divisor});
   int64_t constant = a->constant - floorOf(a->constant, divisor) * divisor;
   if (rest.empty()) return integer(constant);
-  return make(ExprOp::Mod, {makeAffine(constant, rest), integer(divisor)});
+  Expr left = makeAffine(constant, rest);
+  auto low = left.isAffine() ? lowerBound(left) : std::nullopt, high = low ? upperBound(left) : low;
+  if (high && *low >= 0 && *high < divisor) return left;
+  return make(ExprOp::Mod, {left, integer(divisor)});
 }
 
 //===- conversions

@@ -5,6 +5,7 @@
 #include "passes/infer/Convention.h"
 #include "passes/infer/IndexFunction.h"
 #include "passes/infer/Passes.h"
+#include "passes/infer/RotaryEmbedding.h"
 #include "passes/infer/RowIdioms.h"
 
 using namespace mlir;
@@ -32,7 +33,9 @@ bool ignoresClosedOperands(Operation *op) {
 Cut findCut(const Typing &typing, Value logits) {
   Cut cut{logits, {}};
   while (Operation *op = cut.value.getDefiningOp()) {
-    if (isa<decoder::AttentionOp, decoder::RopeOp, decoder::EmbedOp>(op) || op->getNumResults() != 1) break;
+    if (isa<decoder::AttentionOp, decoder::RopeOp, decoder::EmbedOp>(op) || op->getNumResults() != 1 ||
+        typing.recognised.contains(op))
+      break;
     Value next;
     bool single = true;
     for (Value operand : op->getOperands()) {
@@ -62,8 +65,10 @@ public:
 
 private:
   LogicalResult run();
+  FailureOr<Interface> type(Typing &typing, const LearntSizes &learnt);
+  bool learnSizes(func::FuncOp main, LearntSizes &learnt);
   LogicalResult emit(Typing &typing, const Interface &interface, RotaryTables &tables);
-  LogicalResult setLimits(OpBuilder &builder, Location location, int64_t positions);
+  LogicalResult setLimits(OpBuilder &builder, Typing &typing, int64_t positions);
 };
 
 func::FuncOp makeFunction(OpBuilder &builder, Location location, StringRef name, TypeRange arguments) {
@@ -84,13 +89,16 @@ void lowerOp(Operation &op, RowBuilder &rows) {
   bool token = llvm::any_of(op.getResults(), [&](Value v) { return typing[v].isToken() && !typing[v].poisoned; });
   auto rule = dyn_cast<IndexFunction>(op);
   if (!rule || !token) return;
+  auto known = typing.recognised.find(&op);
+  if (known != typing.recognised.end()) return known->second.lower(rows);
   rule.lowerRows(rows);
   bool ready = llvm::all_of(op.getOperands(), [&](Value v) { return !typing[v].isToken() || rows.rows(v); });
   bool done = llvm::any_of(op.getResults(), [&](Value v) { return bool(rows.rows(v)); });
   if (ready && !done) rows.noRowForm(&op); // unless it has told a better reason
 }
 
-LogicalResult InferPass::setLimits(OpBuilder &builder, Location location, int64_t positions) {
+LogicalResult InferPass::setLimits(OpBuilder &builder, Typing &typing, int64_t positions) {
+  Location location = typing.main.getLoc();
   if (maxContext < 0) return emitError(location) << "--max-context " << int64_t(maxContext) << " is negative";
   if (positions && maxContext > positions)
     return emitError(location) << "--max-context " << int64_t(maxContext) << " is over the model's own limit of "
@@ -98,7 +106,9 @@ LogicalResult InferPass::setLimits(OpBuilder &builder, Location location, int64_
   int64_t limit = maxContext ? int64_t(maxContext) : positions ? positions : int64_t(configContext);
   if (!limit)
     return emitError(location) << "the graph does not tell how many positions it is made for: give --max-context";
-  builder.create<decoder::LimitsOp>(location, limit, 0, builder.getStrArrayAttr({}));
+  SmallVector<StringRef> names(typing.relaxations.begin(), typing.relaxations.end());
+  for (StringRef name : names) mlir::emitWarning(location) << "read under the relaxation '" << name << "'";
+  builder.create<decoder::LimitsOp>(location, limit, 0, builder.getStrArrayAttr(names));
   return success();
 }
 
@@ -120,7 +130,6 @@ bool emitBody(RowBuilder &rows, func::FuncOp body, const Interface &interface, V
   rows.startFunction(block, body.getArgument(1));
   rows.set(interface.tokens, body.getArgument(0));
   SmallVector<Value> roots{cut};
-  for (auto attention : rows.typing.main.getOps<decoder::AttentionOp>()) roots.push_back(attention.getResult());
   llvm::DenseSet<Operation *> live = liveOps(rows.typing, roots);
   for (Operation &op : rows.typing.main.getBody().front().without_terminator())
     if (live.contains(&op)) lowerOp(op, rows);
@@ -143,7 +152,7 @@ bool emitHead(RowBuilder &rows, func::FuncOp head, const Interface &interface, c
 LogicalResult InferPass::emit(Typing &typing, const Interface &interface, RotaryTables &tables) {
   Location location = typing.main.getLoc();
   OpBuilder symbols(typing.main);
-  CachePlaces places = placeCaches(typing, symbols);
+  CachePlaces places = placeCaches(typing, interface.logits, symbols);
   Recipes recipes(getOperation());
   Cut cut = findCut(typing, interface.logits);
   RowBuilder rows(typing, recipes, tables, places);
@@ -153,24 +162,50 @@ LogicalResult InferPass::emit(Typing &typing, const Interface &interface, Rotary
   bool traced = emitBody(rows, body, interface, cut.value);
   traced &= emitHead(rows, head, interface, cut); // even without a body: all gaps are told at once
   SmallVector<Value> roots{interface.logits};
-  for (auto attention : typing.main.getOps<decoder::AttentionOp>()) roots.push_back(attention.getResult());
   if (failed(typing.flush(roots))) return failure();
   if (!traced) return emitError(location) << "the logits could not be traced to the tokens";
   symbols.setInsertionPoint(body);
-  if (failed(setLimits(symbols, location, tables.positions))) return failure();
+  if (typing.positionLimit) tables.limit(typing.positionLimit);
+  if (failed(setLimits(symbols, typing, tables.positions))) return failure();
   typing.main.erase();
   return success();
+}
+
+FailureOr<Interface> InferPass::type(Typing &typing, const LearntSizes &learnt) {
+  FailureOr<Interface> interface = applyConvention(typing, learnt);
+  if (failed(interface)) return failure();
+  typing.contextLimit = maxContext ? int64_t(maxContext) : int64_t(configContext);
+  typing.run();
+  return interface;
+}
+
+/// C5: types the function for the sizes of its pasts only. True if that told new ones.
+bool InferPass::learnSizes(func::FuncOp main, LearntSizes &learnt) {
+  bool open = llvm::any_of(main.getArgumentTypes(), [](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor && tensor.getRank() >= 3 && tensor.getNumDynamicDims() > 2 - (tensor.getRank() == 3);
+  });
+  if (!open) return false;
+  Typing trial(main, modelFile);
+  ScopedDiagnosticHandler silence(&getContext(), [](Diagnostic &) { return success(); });
+  if (failed(type(trial, learnt))) return false;
+  bool grew = false;
+  for (auto [axis, size] : trial.attention.learnt) grew |= learnt.insert({axis, size}).second;
+  return grew;
 }
 
 LogicalResult InferPass::run() {
   ModuleOp module = getOperation();
   auto main = module.lookupSymbol<func::FuncOp>("main");
   if (!main || !main.getBody().hasOneBlock()) return module.emitError("infer needs func.func @main of one block");
-  Typing typing(main);
+  LearntSizes learnt;
+  while (learnSizes(main, learnt)) {
+  }
+  Typing typing(main, modelFile);
   RotaryTables tables(module, modelFile);
-  FailureOr<Interface> interface = applyConvention(typing);
+  FailureOr<Interface> interface = type(typing, learnt);
   if (failed(interface)) return failure();
-  typing.run();
+  recogniseRotaryEmbeddings(typing, tables);
   interface->logits = findLogits(typing);
   if (!interface->logits || failed(emit(typing, *interface, tables))) return failure();
   if (failed(recogniseRowIdioms(module))) return failure();

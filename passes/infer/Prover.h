@@ -46,6 +46,8 @@ public:
 
   /// f == g wherever the facts hold.
   bool equal(Expr f, Expr g, const Facts &facts);
+  /// An undecided comparison in `e`; null: none.
+  Expr firstAtom(Expr e);
   /// `e` with every atom that the facts decide replaced.
   Expr simplify(Expr e, const Facts &facts);
 
@@ -57,7 +59,6 @@ public:
 
 private:
   bool split(Expr f, Expr g, const Facts &facts, unsigned &budget);
-  Expr firstAtom(Expr e);
   Facts positionFacts(Variable q, Variable j);
 
   ExprContext &context;

@@ -13,7 +13,11 @@ void ingot::infer::registerIndexFunctions(DialectRegistry &registry) {
     attachSources(context);
     attachMovement(context);
     attachIndexed(context);
+    attachScatter(context);
+    attachControl(context);
     attachContraction(context);
+    attachScore(context);
+    attachQuant(context);
   });
   registry.addExtension(+[](MLIRContext *context, decoder::DecoderDialect *) {
     attachDecoderRows(context);
@@ -36,25 +40,25 @@ bool ingot::infer::allConstant(Typing &typing, Operation *op) {
   return llvm::all_of(op->getOperands(), [&](Value v) { return typing[v].constant; });
 }
 
-bool ingot::infer::readsCache(Typing &typing, Operation *op) {
-  for (Value operand : op->getOperands())
-    if (typing[operand].kind == AbstractValue::Kind::Cache) {
-      typing.report(op,
-                    "reads the key-value cache outside attention; write attention as one operator that takes the past");
-      return true;
-    }
-  return false;
+bool ingot::infer::readsHistory(Typing &typing, Operation *op) {
+  if (llvm::none_of(op->getOperands(), [&](Value v) { return typing[v].isHistory(); })) return false;
+  typing.report(op, "reads keys, values or scores of all tokens, which only attention may: data movement, elementwise ops, "
+                    "softmax over the keys and two products");
+  return true;
 }
 
 void ingot::infer::setMoved(Typing &typing, Value result, Value input, Shape shape, IndexMap map) {
-  const AbstractValue &value = typing[input];
-  if (value.isToken()) return typing.setToken(result, std::move(shape));
-  bool constant = value.constant;
-  typing.setClosed(
-      result, std::move(shape),
-      [&typing, input, map = std::move(map)](Indices indices) -> Expr {
-        SmallVector<Expr, 4> inner = map(indices);
-        return inner.empty() && !indices.empty() && !typing.shape(input).empty() ? Expr() : typing.at(input, inner);
-      },
-      constant);
+  setFrom(typing, result, {input}, std::move(shape), [&typing, input, map = std::move(map)](Indices indices) -> Expr {
+    SmallVector<Expr, 4> inner = map(indices);
+    return inner.empty() && !indices.empty() && !typing.shape(input).empty() ? Expr() : typing.at(input, inner);
+  });
+}
+
+void ingot::infer::setFrom(Typing &typing, Value result, ValueRange inputs, Shape shape, ClosedForm form) {
+  if (llvm::any_of(inputs, [&](Value v) { return typing[v].isHistory(); }))
+    return typing.setHistory(result, std::move(shape), std::move(form));
+  if (llvm::any_of(inputs, [&](Value v) { return typing[v].isToken(); }))
+    return typing.setToken(result, std::move(shape), std::move(form));
+  bool constant = llvm::all_of(inputs, [&](Value v) { return typing[v].constant; });
+  typing.setClosed(result, std::move(shape), std::move(form), constant);
 }

@@ -3,7 +3,7 @@
 // Rules (design section 3, K and A)
 // 1. query, key and value are token values; past_key and past_value are caches of kv_heads heads.
 // 2. `seqlens`, where given, is P+S-1: the index of the last key. `total`, where given, is P+S.
-// 3. Without a past the graph forgets what came before: refused until graphs without a cache are read.
+// 3. Without a past the graph has no past input at all: then the cache is added (Convention.h, C7).
 #include "passes/infer/Rules.h"
 
 using namespace mlir;
@@ -51,22 +51,39 @@ struct AttentionRule {
     Shape shape(typing.shape(op.getQuery()));
     if (auto last = shape.back().constant(); *key != *value && last) shape.back() = typing.dim(*last / *key * *value);
     typing.setToken(op.getResult(), shape);
-    for (auto [present, size] : {std::pair(op.getPresentKey(), *key), std::pair(op.getPresentValue(), *value)})
-      if (present) typing.setCache(present, {Dim(), typing.dim(op.getKvHeads()), typing.totalDim(), typing.dim(size)});
+    AttentionForm form{0, 0, int64_t(op.getKvHeads()), op.getMask().getWindow()};
+    form.keys = setHalf(op, typing, op.getPastKey(), op.getKey(), op.getPresentKey(), *key);
+    form.values = setHalf(op, typing, op.getPastValue(), op.getValue(), op.getPresentValue(), *value);
+    typing.attention.forms[op] = form;
+  }
+
+  /// The cache of one half, and its present.
+  static unsigned setHalf(decoder::AttentionOp op, Typing &typing, Value past, Value fresh, Value present,
+                          int64_t size) {
+    int64_t heads = op.getKvHeads();
+    auto argument = dyn_cast_or_null<BlockArgument>(past);
+    Type type = cast<RankedTensorType>((past ? past : fresh).getType()).getElementType();
+    CachePart part{op, argument, 0, heads * size, fresh, type};
+    if (present) setCache(typing, present, {Dim(), typing.dim(heads), typing.totalDim(), typing.dim(size)}, part);
+    return cacheOf(typing, part);
   }
 
   static void provePast(decoder::AttentionOp op, Typing &typing) {
+    if (!op.getPastKey() && !typing.exprs.remembersPast()) return;
     if (!op.getPastKey())
       return typing.complain(
           op, "attends to the S new tokens only: it has no past, so a second step would forget the first; "
               "export the model with past key-value inputs");
-    for (Value past : {op.getPastKey(), op.getPastValue()}) {
+    for (auto [past, size] : {std::pair(op.getPastKey(), op.getKey()), std::pair(op.getPastValue(), op.getValue())}) {
       const AbstractValue &value = typing[past];
-      bool fits = value.kind == AbstractValue::Kind::Cache && value.shape.size() == 4 &&
-                  value.shape[1].constant() == op.getKvHeads() && value.shape[2] == typing.pastDim();
+      int64_t heads = op.getKvHeads(), columns = columnsOf(typing.shape(size));
+      learnSizes(typing, value.shape, {Dim(), typing.dim(heads), typing.pastDim(), typing.dim(columns / heads)});
+      bool fits = value.isHistory() && isa<BlockArgument>(past) && value.shape.size() == 4 &&
+                  value.shape[1].constant() == heads && value.shape[2] == typing.pastDim() &&
+                  value.shape[3].constant() == columns / heads;
       if (!fits)
         typing.complain(op, "has a past " + print(typing.exprs, value.shape) + " that is no graph input [1, " +
-                                Twine(op.getKvHeads()) + ", P, d]; it must come straight from the input");
+                                Twine(heads) + ", P, d]; it must come straight from the input");
     }
   }
 

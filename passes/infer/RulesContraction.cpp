@@ -1,4 +1,5 @@
 // Ops that combine elements along an axis: over columns freely, over tokens never (rule R).
+#include "passes/infer/GlueForms.h"
 #include "passes/infer/Rules.h"
 
 using namespace mlir;
@@ -9,7 +10,6 @@ namespace {
 
 struct ReduceRule {
   void infer(graph::ReduceOp op, Typing &typing) const {
-    if (readsCache(typing, op)) return;
     Value input = op.getInput();
     Shape from(typing.shape(input)), shape;
     for (auto [k, dim] : llvm::enumerate(from)) {
@@ -21,43 +21,17 @@ struct ReduceRule {
         return typing.report(op, "combines tokens along the axis of length " + dim.print(typing.exprs) +
                                      "; only attention may");
     }
+    if (reduceScores(op, typing, shape)) return;
     if (typing[input].isToken()) return typing.setToken(op, shape);
-    if (op.getKind() != graph::ReduceKind::sum) return typing.report(op, "reduces glue by another way than a sum");
-    typing.setClosed(op, shape, sumOf(op, typing, from), typing[input].constant);
-  }
-
-  /// The sum of a closed form that does not vary along the axes is their length times it.
-  static ClosedForm sumOf(graph::ReduceOp op, Typing &typing, Shape from) {
-    return [op, &typing, from](Indices indices) mutable -> Expr {
-      ExprContext &exprs = typing.exprs;
-      SmallVector<Expr, 4> inner;
-      SmallVector<Variable, 2> bound;
-      Expr count = exprs.integer(1);
-      size_t next = 0;
-      for (auto [k, dim] : llvm::enumerate(from)) {
-        bool reduced = llvm::is_contained(op.getAxes(), int64_t(k));
-        if (reduced) count = exprs.mul(count, dim.size(exprs));
-        if (reduced && dim.isOne())
-          inner.push_back(exprs.integer(0));
-        else if (reduced)
-          inner.push_back(exprs.variable(bound.emplace_back(exprs.newVariable("r"))));
-        if (!reduced || op.getKeepdims()) {
-          if (!reduced) inner.push_back(indices[next]);
-          ++next;
-        }
-      }
-      Expr element = typing.at(op.getInput(), inner);
-      if (!element || llvm::any_of(bound, [&](Variable v) { return exprs.mentions(element, v); })) return {};
-      return element.asReal() ? exprs.mul(exprs.toReal(count), element) : exprs.mul(count, element);
-    };
+    inferGlueReduction(op, typing, shape);
   }
 };
 
 struct MatmulRule {
   void infer(graph::MatmulOp op, Typing &typing) const {
-    if (readsCache(typing, op)) return;
+    if (inferAttentionProduct(op, typing)) return;
     Shape a(typing.shape(op.getLhs())), b(typing.shape(op.getRhs()));
-    if (allClosed(typing, op)) return typing.report(op, "multiplies matrices of glue, which has no closed form yet");
+    if (allClosed(typing, op)) return inferGlueProduct(op, typing);
     if (a.size() < 2 || b.size() < 2)
       return typing.report(op, "multiplies a vector of tokens; only matrices are understood");
     const Dim &inner = a.back();
@@ -82,7 +56,7 @@ struct MatmulRule {
     bool plain = rows.typing[op.getRhs()].constant && constantProduct(weight.drop_back(2)) == 1;
     if (!plain || rows.width(op.getLhs()) != weight[weight.size() - 2].constant()) return rows.noRowForm(op);
     int64_t k = *weight[weight.size() - 2].constant(), n = *weight.back().constant();
-    auto recipe = rows.recipes.of(rows.typing, op.getRhs(), op, [&](OpBuilder &builder, Value matrix) {
+    auto recipe = rows.recipes.ofMatrix(rows.typing, op.getRhs(), op, [&](OpBuilder &builder, Value matrix) {
       return Recipes::transpose(builder, Recipes::reshape(builder, matrix, {k, n}), {1, 0});
     });
     if (recipe)

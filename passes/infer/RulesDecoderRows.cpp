@@ -9,7 +9,7 @@ namespace {
 
 /// The constant length of a token value's last axis; nullopt (reported) otherwise.
 std::optional<int64_t> columns(Typing &typing, Operation *op, Value input) {
-  if (readsCache(typing, op)) return std::nullopt;
+  if (readsHistory(typing, op)) return std::nullopt;
   ArrayRef<Dim> shape = typing.shape(input);
   auto last = shape.empty() ? std::nullopt : shape.back().constant();
   if (typing[input].isToken() && last) return last;
@@ -76,7 +76,15 @@ struct LinearRule {
 
 struct NormRule {
   void infer(decoder::NormOp op, Typing &typing) const {
-    if (columns(typing, op, op.getInput())) typing.setToken(op, Shape(typing.shape(op.getInput())));
+    auto n = columns(typing, op, op.getInput());
+    if (!n) return;
+    for (FlatSymbolRefAttr vector : {op.getGainAttr(), op.getBiasAttr()}) {
+      auto shape = vector ? recipeShape(typing, op, vector, 1) : std::nullopt;
+      if (vector && !shape) return;
+      if (shape && (*n % int64_t(op.getGroups()) || (*shape)[0] != *n / int64_t(op.getGroups())))
+        return typing.report(op, "normalises " + Twine(*n) + " columns with a vector of " + Twine((*shape)[0]));
+    }
+    typing.setToken(op, Shape(typing.shape(op.getInput())));
   }
   /// The last axis is one group; columns before it (heads) are more of them.
   void lower(decoder::NormOp op, RowBuilder &rows) const {

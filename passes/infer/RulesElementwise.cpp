@@ -10,14 +10,18 @@ namespace {
 
 Type elementType(Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); }
 
-/// A literal as the element type holds it. Narrow types keep only literals: 2049 is no f16.
+/// A literal as the element type holds it. Narrow types keep only literals: 2049 is no f16. What is made of activations,
+/// keys and scores keeps f32 (invariant 2 of RowBuilder.h).
 Expr rounded(ExprContext &exprs, Expr e, Type type) {
   auto value = e.asReal();
+  bool narrowed = isa<FloatType>(type) && type.getIntOrFloatBitWidth() < 64;
+  if (narrowed && e->op == ExprOp::Select)
+    return exprs.select(e->operands[0], rounded(exprs, e->operands[1], type), rounded(exprs, e->operands[2], type));
   if (auto integer = dyn_cast<IntegerType>(type); integer && integer.getWidth() > 1 && integer.getWidth() < 32)
-    return e.asInteger() ? e : exprs.unary(2000 + integer.getWidth(), e);
+    return e.asInteger() ? e : exprs.unary(WrappedToInteger + integer.getWidth(), e);
   if (type.isF32() && value) return exprs.real(double(float(*value)));
   if (auto narrow = dyn_cast<FloatType>(type); narrow && narrow.getWidth() < 32) {
-    if (!value) return exprs.unary(1000 + narrow.getWidth(), e);
+    if (!value) return exprs.reads(e).empty() ? exprs.unary(RoundedToFloat + narrow.getWidth(), e) : e;
     bool inexact;
     llvm::APFloat literal(*value);
     literal.convert(narrow.getFloatSemantics(), llvm::APFloat::rmNearestTiesToEven, &inexact);
@@ -28,7 +32,6 @@ Expr rounded(ExprContext &exprs, Expr e, Type type) {
 
 /// Types an elementwise op: closed if all operands are, else a token value of the broadcast shape.
 template <typename Apply> void elementwise(Operation *op, Typing &typing, Apply apply) {
-  if (readsCache(typing, op)) return;
   SmallVector<ArrayRef<Dim>> shapes;
   for (Value operand : op->getOperands()) shapes.push_back(typing.shape(operand));
   std::optional<Shape> shape = broadcast(shapes);
@@ -38,7 +41,6 @@ template <typename Apply> void elementwise(Operation *op, Typing &typing, Apply 
     return typing.report(op, "joins shapes that do not broadcast:" + text);
   }
   Value result = op->getResult(0);
-  if (!allClosed(typing, op)) return typing.setToken(result, *shape);
   auto form = [op, &typing, apply](Indices indices) -> Expr {
     SmallVector<Expr, 3> x;
     for (Value operand : op->getOperands()) {
@@ -47,7 +49,7 @@ template <typename Apply> void elementwise(Operation *op, Typing &typing, Apply 
     }
     return rounded(typing.exprs, apply(typing.exprs, x), elementType(op->getResult(0)));
   };
-  typing.setClosed(result, *shape, form, allConstant(typing, op));
+  setFrom(typing, result, op->getOperands(), *shape, form);
 }
 
 //===- unary
@@ -103,6 +105,8 @@ std::optional<decoder::ActKind> activation(graph::UnaryKind kind) {
   }
 }
 
+bool isFloat(Value value) { return isa<FloatType>(elementType(value)); }
+
 struct UnaryRule {
   void infer(graph::UnaryOp op, Typing &typing) const {
     elementwise(op, typing,
@@ -112,6 +116,7 @@ struct UnaryRule {
     Value x = rows.rows(op.getInput());
     if (!x) return;
     auto kind = activation(op.getKind());
+    if (!isFloat(op.getInput())) return rows.noRowForm(op);
     if (kind)
       rows.set(op, rows.create<decoder::ActOp>(op, x.getType(), *kind, x));
     else if (op.getKind() == graph::UnaryKind::neg)
@@ -183,13 +188,15 @@ struct BinaryRule {
 
   void lower(graph::BinaryOp op, RowBuilder &rows) const {
     Value a = op.getLhs(), b = op.getRhs();
+    if (!isFloat(op)) return rows.noRowForm(op);
     bool swaps = op.getKind() == graph::BinaryKind::add || op.getKind() == graph::BinaryKind::mul;
     if (swaps && rows.typing[a].isClosed()) std::swap(a, b);
     if (auto value = uniform(rows.typing, b); value && rows.typing[a].isToken())
       return lowerScalar(op, rows, a, *value);
     if (op.getKind() == graph::BinaryKind::add && rows.typing[a].isToken() && isConstantVector(rows.typing, b))
       return lowerBias(op, rows, a, b);
-    lowerPair(op, rows, a, b);
+    bool constant = rows.typing[a].constant || rows.typing[b].constant;
+    constant ? rows.noRowForm(op) : lowerPair(op, rows, a, b);
   }
 
   static void lowerScalar(graph::BinaryOp op, RowBuilder &rows, Value a, double value) {
@@ -230,7 +237,7 @@ struct BinaryRule {
   static void lowerPair(graph::BinaryOp op, RowBuilder &rows, Value a, Value b) {
     Value x = rows.materialise(a, op), y = rows.materialise(b, op);
     if (!x || !y) return;
-    // One value a row against many, or an outer product: generic rows (issue 4).
+    // One value a row against many, or an outer product: no decoder op.
     auto whole = rows.rowType(rows.width(op));
     if (x.getType() != whole || y.getType() != whole) return rows.noRowForm(op);
     if (op.getKind() == graph::BinaryKind::add)
@@ -279,18 +286,23 @@ struct SelectRule {
 struct CastRule {
   void infer(graph::CastOp op, Typing &typing) const {
     Type type = elementType(op.getResult());
-    elementwise(op, typing, [type](ExprContext &exprs, ArrayRef<Expr> x) {
+    bool integers = elementType(op.getInput()).isIntOrIndex() && !elementType(op.getInput()).isInteger(1);
+    elementwise(op, typing, [type, integers](ExprContext &exprs, ArrayRef<Expr> x) {
       if (isa<FloatType>(type)) return exprs.toReal(x[0]);
+      if (type.isInteger(1) && integers && x[0]->op == ExprOp::Table)
+        return exprs.logicalNot(exprs.equal(x[0], exprs.integer(0)));
       return type.isInteger(1) ? exprs.toBool(x[0]) : exprs.toInteger(x[0]);
     });
   }
-  /// Between floats or between integers nothing happens to rows (invariant 2 of RowBuilder.h).
+  /// Rows hold numbers as f32 (invariant 2 of RowBuilder.h): most casts do nothing to them.
   void lower(graph::CastOp op, RowBuilder &rows) const {
-    bool from = isa<FloatType>(elementType(op.getInput())), to = isa<FloatType>(elementType(op.getResult()));
+    Type from = elementType(op.getInput()), to = elementType(op.getResult());
     Value x = rows.rows(op.getInput());
     if (!x) return;
-    if (from != to || elementType(op.getResult()).isInteger(1)) return rows.noRowForm(op);
-    rows.set(op, x);
+    bool wide = isa<FloatType>(to) || to.getIntOrFloatBitWidth() >= 32;
+    bool sameNumbers = isa<FloatType>(from) ? isa<FloatType>(to) : wide || from.isInteger(1) || from == to;
+    bool ids = elementType(x).isInteger() && isa<FloatType>(to); // i32 rows
+    sameNumbers && !ids ? rows.set(op, x) : rows.noRowForm(op);
   }
 };
 

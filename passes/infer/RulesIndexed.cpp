@@ -9,7 +9,6 @@ namespace {
 
 struct ConcatRule {
   void infer(graph::ConcatOp op, Typing &typing) const {
-    if (readsCache(typing, op)) return;
     ExprContext &exprs = typing.exprs;
     size_t axis = op.getAxis();
     Shape shape(typing.shape(op.getInputs()[0]));
@@ -22,15 +21,20 @@ struct ConcatRule {
       length = exprs.add(length, other[axis].size(exprs));
       ends.push_back(length);
       other[axis] = shape[axis];
-      if (other != shape) return typing.report(op, "joins tensors whose other axes differ");
+      if (other == shape) continue;
+      learnSizes(typing, shape, other);
+      return typing.report(op, "joins tensors whose other axes differ");
     }
     if (!length.isAffine()) return typing.report(op, "joins along an axis that is a product of symbolic axes");
     shape[axis] = Dim(exprs, length);
-    if (allClosed(typing, op))
-      return typing.setClosed(op, shape, closedForm(op, typing, axis, ends), allConstant(typing, op));
+    if (joinPast(op, typing, shape)) return;
+    ClosedForm form = closedForm(op, typing, axis, ends);
+    if (llvm::any_of(op.getInputs(), [&](Value v) { return typing[v].isHistory(); }))
+      return typing.setHistory(op, shape, form);
+    if (allClosed(typing, op)) return typing.setClosed(op, shape, form, allConstant(typing, op));
     if (llvm::any_of(op.getInputs(), [&](Value v) { return !typing.shape(v)[axis].constant(); }))
       return typing.report(op, "joins along the token axis outside attention");
-    typing.setToken(op, shape);
+    typing.setToken(op, shape, form);
   }
 
   static ClosedForm closedForm(graph::ConcatOp op, Typing &typing, size_t axis, SmallVector<Expr> ends) {
@@ -53,9 +57,16 @@ struct ConcatRule {
   }
 };
 
+/// The one index is the last token's.
+bool picksLast(graph::GatherOp op, Typing &typing) {
+  Shape shape(typing.shape(op.getIndices()));
+  if (!typing[op.getIndices()].isClosed() || constantProduct(shape) != 1) return false;
+  Expr index = typing.at(op.getIndices(), SmallVector<Expr, 2>(shape.size(), typing.exprs.integer(0)));
+  return index && (index.is(-1) || index == typing.exprs.sub(typing.exprs.fresh(), typing.exprs.integer(1)));
+}
+
 struct GatherRule {
   void infer(graph::GatherOp op, Typing &typing) const {
-    if (readsCache(typing, op)) return;
     Value input = op.getInput(), indices = op.getIndices();
     Shape from(typing.shape(input)), by(typing.shape(indices)), shape;
     size_t axis = op.getAxis();
@@ -63,9 +74,10 @@ struct GatherRule {
     shape.append(from.begin(), from.begin() + axis);
     shape.append(by.begin(), by.end());
     shape.append(from.begin() + axis + 1, from.end());
+    if (typing[input].isToken() && from[axis] == typing.freshDim() && picksLast(op, typing))
+      return typing.setSelected(op, shape);
     if (typing[input].isToken() && !from[axis].constant())
       typing.report(op, "picks rows of the token axis by index; every token must be treated alike");
-    if (!allClosed(typing, op)) return typing.setToken(op, shape);
     auto form = [&typing, input, indices, axis, rank = by.size()](Indices at) -> Expr {
       ExprContext &exprs = typing.exprs;
       Expr place = typing.at(indices, at.slice(axis, rank));
@@ -77,16 +89,20 @@ struct GatherRule {
       inner.append(at.begin() + axis + rank, at.end());
       return typing.at(input, inner);
     };
-    typing.setClosed(op, shape, form, allConstant(typing, op));
+    setFrom(typing, op, op->getOperands(), shape, form);
   }
 
   /// Rows of a constant table by token: an embedding.
   void lower(graph::GatherOp op, RowBuilder &rows) const {
+    if (rows.typing[op.getResult()].selected) {
+      if (Value x = rows.rows(op.getInput())) rows.set(op, x);
+      return;
+    }
     Value ids = rows.rows(op.getIndices());
     ArrayRef<Dim> from = rows.typing.shape(op.getInput());
     if (!ids) return;
     if (!rows.typing[op.getInput()].constant || op.getAxis() != 0 || from.size() != 2) return rows.noRowForm(op);
-    auto table = rows.recipes.of(rows.typing, op.getInput(), op);
+    auto table = rows.recipes.ofMatrix(rows.typing, op.getInput(), op);
     if (table)
       rows.set(op, rows.create<decoder::EmbedOp>(op, rows.rowType(rows.width(op)), ids, table,
                                                  rows.builder.getF32FloatAttr(1)));

@@ -13,7 +13,6 @@ void sameRows(Operation *op, RowBuilder &rows) {
 }
 
 void setRegrouped(Operation *op, Typing &typing, ArrayRef<Expr> sizes) {
-  if (readsCache(typing, op)) return;
   Value input = op->getOperand(0);
   Shape from(typing.shape(input));
   auto to = regroup(typing.exprs, from, sizes);
@@ -78,7 +77,6 @@ struct UnsqueezeRule {
 
 struct TransposeRule {
   void infer(graph::TransposeOp op, Typing &typing) const {
-    if (readsCache(typing, op)) return;
     Value input = op.getInput();
     ArrayRef<int64_t> permutation = op.getPermutation();
     if (permutation.size() != typing.shape(input).size()) return typing.report(op, "permutes another number of axes");
@@ -102,7 +100,6 @@ struct TransposeRule {
 
 struct ExpandRule {
   void infer(graph::ExpandOp op, Typing &typing) const {
-    if (readsCache(typing, op)) return;
     auto sizes = typing.integers(op.getShape(), op);
     if (!sizes) return;
     Shape target;
@@ -146,6 +143,18 @@ Expr clampBound(ExprContext &exprs, Expr bound, Expr size) {
   return {};
 }
 
+/// A constant table cut by position, [begin : stop) with stop <= P+S: the context stays within the table.
+std::optional<Cut> cutOfTable(graph::SliceOp op, Typing &typing, Expr begin, Expr stop, int64_t step, Expr size) {
+  ExprContext &exprs = typing.exprs;
+  auto positions = size.asInteger();
+  if (!typing[op.getInput()].constant || !positions || step != 1) return std::nullopt;
+  auto within = [&](Expr bound, Expr end) { return exprs.lessEqual(bound, end).asBool() == true; };
+  Expr zero = exprs.integer(0);
+  if (!begin || !within(zero, begin) || !within(begin, stop) || !within(stop, exprs.total())) return std::nullopt;
+  typing.limitPositions(*positions);
+  return Cut{begin, exprs.sub(stop, begin), 1};
+}
+
 /// What `op` cuts out of its k-th axis, of length `size`; nullopt (reported) if that depends on the sequence's length.
 std::optional<Cut> cutOf(graph::SliceOp op, Typing &typing, Expr start, Expr stop, int64_t step, Expr size) {
   ExprContext &exprs = typing.exprs;
@@ -155,6 +164,7 @@ std::optional<Cut> cutOf(graph::SliceOp op, Typing &typing, Expr start, Expr sto
   if (length && step > 1) length = exprs.floorDiv(exprs.add(length, exprs.integer(step - 1)), step);
   if (length && length.isAffine() && exprs.lessEqual(exprs.integer(0), length).asBool() == true)
     return Cut{begin, length, step};
+  if (auto within = cutOfTable(op, typing, start, stop, step, size)) return within;
   typing.report(op, "cuts [" + exprs.print(start) + " : " + exprs.print(stop) + " : " + std::to_string(step) +
                         "] out of an axis of length " + exprs.print(size) +
                         "; the cut depends on how long the sequence is");
@@ -163,7 +173,6 @@ std::optional<Cut> cutOf(graph::SliceOp op, Typing &typing, Expr start, Expr sto
 
 struct SliceRule {
   void infer(graph::SliceOp op, Typing &typing) const {
-    if (readsCache(typing, op)) return;
     auto starts = typing.integers(op.getStarts(), op), ends = typing.integers(op.getEnds(), op);
     if (!starts || !ends) return;
     ExprContext &exprs = typing.exprs;
@@ -176,6 +185,11 @@ struct SliceRule {
       Expr size = shape[axis].size(exprs);
       auto cut = cutOf(op, typing, (*starts)[k], (*ends)[k], op.getSteps()[k], size);
       if (!cut) return;
+      if (typing[input].isToken() && shape[axis] == typing.freshDim() && cut->length.is(1) &&
+          cut->begin == exprs.sub(size, exprs.integer(1)) && op.getAxes().size() == 1) {
+        shape[axis] = Dim();
+        return typing.setSelected(op, shape);
+      }
       if (typing[input].isToken() && !shape[axis].constant() && cut->length != size)
         typing.report(op, "cuts " + exprs.print(cut->length) + " rows out of the token axis of length " +
                               exprs.print(size) + "; every token must be treated alike");

@@ -172,7 +172,21 @@ struct Coordinates {
 };
 } // namespace
 
-/// Splits an index along a dim into one index a factor; constants are split off from the right.
+/// The quotient and remainder of c * size + rest with 0 <= rest < size known from rest's bound; nullopt otherwise.
+static std::optional<std::pair<Expr, Expr>> divideBySymbol(ExprContext &context, Expr index, Expr size) {
+  if (!index.isAffine() || size->terms.empty()) return std::nullopt;
+  auto [symbol, weight] = size->terms.back();
+  int64_t quotient = 0;
+  for (auto [v, coefficient] : index->terms)
+    if (v == symbol && coefficient % weight == 0) quotient = coefficient / weight;
+  Expr rest = context.sub(index, context.mul(context.integer(quotient), size));
+  bool inside = rest.is(0) || (rest.isAffine() && rest->constant == 0 && rest->terms.size() == 1 &&
+                               rest->terms[0].second == 1 && context.boundOf(rest->terms[0].first) == size);
+  if (!inside) return std::nullopt;
+  return std::pair(context.integer(quotient), rest);
+}
+
+/// Splits an index along a dim into one index a factor; factors are split off from the right.
 static bool splitIndex(ExprContext &context, const Dim &dim, Expr index, llvm::SmallVectorImpl<Expr> &parts) {
   ArrayRef<Expr> factors = dim.factors();
   parts.assign(factors.size(), Expr());
@@ -182,7 +196,12 @@ static bool splitIndex(ExprContext &context, const Dim &dim, Expr index, llvm::S
       break;
     }
     auto size = factors[k].asInteger();
-    if (!size) return false;
+    if (!size) {
+      auto divided = divideBySymbol(context, index, factors[k]);
+      if (!divided) return false;
+      std::tie(index, parts[k]) = *divided;
+      continue;
+    }
     parts[k] = context.mod(index, *size);
     index = context.floorDiv(index, *size);
   }
@@ -255,4 +274,43 @@ std::optional<llvm::SmallVector<Expr, 4>> ingot::infer::regroupedIndex(ExprConte
   llvm::MutableArrayRef<Expr> inner(result.data() + begin, end - begin);
   if (!place || !readDigits(context, from.slice(begin, end - begin), *place, inner)) return std::nullopt;
   return result;
+}
+
+std::optional<RowPlace> ingot::infer::rowPlace(ExprContext &context, ArrayRef<Dim> shape, ArrayRef<Expr> index) {
+  auto place = flatten(context, shape, index);
+  if (!place || place->atoms.size() > 1) return std::nullopt;
+  if (place->atoms.empty()) return RowPlace{place->runs[0], context.integer(0)};
+  int64_t inner = 1; // the constants behind the axis of tokens
+  bool behind = false;
+  for (const Dim &dim : shape)
+    for (Expr factor : dim.factors()) {
+      auto size = factor.asInteger();
+      behind |= !size;
+      if (behind && size && llvm::MulOverflow(inner, *size, inner)) return std::nullopt;
+    }
+  return RowPlace{context.add(context.mul(place->runs[0], context.integer(inner)), place->runs[1]), place->atoms[0]};
+}
+
+llvm::SmallVector<Expr, 4> ingot::infer::rowIndex(ExprContext &context, ArrayRef<Dim> shape, int64_t column,
+                                                  Expr token) {
+  llvm::SmallVector<Expr, 4> index(shape.size(), context.integer(0));
+  for (size_t d = shape.size(); d-- > 0;) {
+    Expr weight = context.integer(1);
+    for (Expr factor : llvm::reverse(shape[d].factors())) {
+      auto size = factor.asInteger();
+      Expr digit = size ? context.integer(column % *size) : token;
+      if (size) column /= *size;
+      index[d] = context.add(index[d], context.mul(weight, digit));
+      weight = context.mul(weight, factor);
+    }
+  }
+  return index;
+}
+
+int64_t ingot::infer::columnsOf(ArrayRef<Dim> shape) {
+  int64_t columns = 1;
+  for (const Dim &dim : shape)
+    for (Expr factor : dim.factors())
+      if (auto size = factor.asInteger()) columns *= *size;
+  return columns;
 }

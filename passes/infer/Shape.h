@@ -46,4 +46,16 @@ std::optional<Shape> regroup(ExprContext &context, llvm::ArrayRef<Dim> from, llv
 std::optional<llvm::SmallVector<Expr, 4>> regroupedIndex(ExprContext &context, llvm::ArrayRef<Dim> from,
                                                          llvm::ArrayRef<Dim> to, llvm::ArrayRef<Expr> index);
 
+/// Product of the constant factors.
+int64_t columnsOf(llvm::ArrayRef<Dim> shape);
+
+/// Where an element lies in the rows of a value with at most one symbolic factor: its column counts the constant factors
+/// in order. nullopt where the index cannot be split.
+struct RowPlace {
+  Expr column, token;
+};
+/// The index of the element in `column` of a token's row: rowPlace's inverse.
+llvm::SmallVector<Expr, 4> rowIndex(ExprContext &context, llvm::ArrayRef<Dim> shape, int64_t column, Expr token);
+std::optional<RowPlace> rowPlace(ExprContext &context, llvm::ArrayRef<Dim> shape, llvm::ArrayRef<Expr> index);
+
 } // namespace ingot::infer

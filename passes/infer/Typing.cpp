@@ -2,6 +2,7 @@
 #include "passes/infer/Typing.h"
 #include "dialects/graph/Graph.h"
 #include "dialects/graph/NodeLocation.h"
+#include "dialects/weights/Weights.h"
 #include "passes/infer/IndexFunction.h"
 
 using namespace mlir;
@@ -30,6 +31,12 @@ void Typing::run() {
   for (Operation &op : main.getBody().front().without_terminator()) type(op);
 }
 
+void Typing::typeMoved(Operation &op) {
+  bool outer = muted;
+  type(op);
+  muted = outer;
+}
+
 void Typing::type(Operation &op) {
   bool shapeOnly = isa<graph::ShapeOp>(op);
   bool poisoned = !shapeOnly && llvm::any_of(op.getOperands(), [&](Value v) { return values[v].poisoned; });
@@ -55,7 +62,7 @@ void Typing::setClosed(Value value, Shape shape, ClosedForm form, bool constant)
   values[value] = {AbstractValue::Kind::Closed, std::move(shape), std::move(form), constant, false};
 }
 
-void Typing::setToken(Value value, Shape shape) {
+void Typing::setToken(Value value, Shape shape, ClosedForm form) {
   unsigned fresh = 0;
   std::string odd;
   for (const Dim &dim : shape)
@@ -65,6 +72,16 @@ void Typing::setToken(Value value, Shape shape) {
       else if (!factor.asInteger())
         odd = exprs.print(factor);
     }
+  Operation *maker = value.getDefiningOp();
+  auto isPicked = [&](Value v) { return values[v].selected; };
+  if (maker && llvm::any_of(maker->getOperands(), isPicked)) {
+    bool whole = llvm::any_of(maker->getOperands(), [&](Value v) { return values[v].isToken() && !isPicked(v); });
+    if (whole || fresh || !odd.empty())
+      report(maker, "joins the last token's row with other tokens' rows");
+    return setSelected(value, std::move(shape));
+  }
+  if (fresh == 0 && odd.empty() && maker && llvm::any_of(maker->getOperands(), [&](Value v) { return values[v].perRow; }))
+    return setPerRow(value, std::move(shape));
   if (Operation *op = value.getDefiningOp(); op && (fresh != 1 || !odd.empty())) {
     std::string text = print(exprs, shape);
     if (!odd.empty())
@@ -75,11 +92,21 @@ void Typing::setToken(Value value, Shape shape) {
     else
       report(op, "pairs tokens with each other: its result " + text + " has two token axes S");
   }
-  values[value] = {AbstractValue::Kind::Token, std::move(shape), {}, false, false};
+  values[value] = {AbstractValue::Kind::Token, std::move(shape), std::move(form), false, false};
 }
 
-void Typing::setCache(Value value, Shape shape) {
-  values[value] = {AbstractValue::Kind::Cache, std::move(shape), {}, false, false};
+void Typing::setSelected(Value value, Shape shape) {
+  values[value] = {AbstractValue::Kind::Token, std::move(shape), {}, false, false};
+  values[value].selected = true;
+}
+
+void Typing::setPerRow(Value value, Shape shape) {
+  values[value] = {AbstractValue::Kind::Token, std::move(shape), {}, false, false};
+  values[value].perRow = true;
+}
+
+void Typing::setHistory(Value value, Shape shape, ClosedForm form) {
+  values[value] = {AbstractValue::Kind::History, std::move(shape), std::move(form), false, false};
 }
 
 void Typing::setUnknown(Value value) {
@@ -90,15 +117,26 @@ void Typing::setUnknown(Value value) {
 //===- closed forms
 //------------------------------------------------------------------------------------------------===//
 
+View::View(Typing &typing, Value root) : typing(typing), root(root) {
+  if (!typing.viewOrigin) typing.viewOrigin = typing.exprs.newOrigin("x");
+  typing.view = this;
+}
+
+View::~View() { typing.view = nullptr; }
+
 Expr Typing::at(Value value, Indices indices) {
   const AbstractValue &abstract = (*this)[value];
-  if (!abstract.isClosed() || !abstract.form) return {};
+  if (view && value == view->root && llvm::all_of(indices, [](Expr index) { return bool(index); }))
+    return exprs.read(*viewOrigin, indices);
+  bool token = abstract.isToken();
+  if (!abstract.form || (token && !view)) return {};
   std::vector<unsigned> key;
   for (Expr index : indices) {
     if (!index || index->op == ExprOp::Undefined) return {};
     key.push_back(index->id);
   }
-  auto &known = memo[value];
+  auto &forms = token ? view->memo : memo;
+  auto &known = forms[value];
   if (auto place = known.find(key); place != known.end()) return place->second;
   if (depth >= MaxDepth) {
     if (Operation *op = value.getDefiningOp()) report(op, "has a closed form nested too deeply to follow");
@@ -108,7 +146,7 @@ Expr Typing::at(Value value, Indices indices) {
   ClosedForm form = abstract.form; // a copy: evaluation may grow the map that holds it
   Expr element = form(indices);
   --depth;
-  memo[value][key] = element;
+  forms[value][key] = element;
   return element;
 }
 
@@ -137,6 +175,36 @@ std::optional<SmallVector<Expr, 4>> Typing::integers(Value value, Operation *use
   return result;
 }
 
+int64_t Typing::longestContext() const {
+  int64_t limit = contextLimit ? contextLimit : int64_t(1) << 30;
+  return positionLimit ? std::min(limit, positionLimit) : limit;
+}
+
+//===- scores
+//------------------------------------------------------------------------------------------------------===//
+
+Expr Typing::readMask(Expr table) {
+  auto [place, first] = masks.insert({table->table, std::nullopt});
+  if (first)
+    if (auto data = readConstant(main->getParentOfType<ModuleOp>(), modelFile, table->table))
+      place->second = readMaskTable(*data);
+  if (!place->second || table->operands.size() < 2) return {};
+  limitPositions(place->second->positions);
+  auto elements = dyn_cast<ElementsAttr>(table->table);
+  auto source = dyn_cast<FlatSymbolRefAttr>(table->table);
+  auto named = source ? main->getParentOfType<ModuleOp>().lookupSymbol<weights::SourceOp>(source.getAttr())
+                      : weights::SourceOp();
+  Type type = elements ? elements.getElementType() : cast<RankedTensorType>(named.getType()).getElementType();
+  ArrayRef<Expr> at = table->operands;
+  return maskElement(exprs, *place->second, at[at.size() - 2], at[at.size() - 1], type);
+}
+
+ScoreReader &Typing::scores() {
+  if (!scoreReader)
+    scoreReader = std::make_unique<ScoreReader>(exprs, prover, [this](Expr table) { return readMask(table); });
+  return *scoreReader;
+}
+
 //===- reports
 //-----------------------------------------------------------------------------------------------------===//
 
@@ -155,6 +223,10 @@ llvm::DenseSet<Operation *> ingot::infer::liveOps(const Typing &typing, ArrayRef
     Operation *op = work.pop_back_val().getDefiningOp();
     if (!op || !live.insert(op).second) continue;
     if (isa<graph::ShapeOp>(op) && typing[op->getResult(0)].isClosed()) continue;
+    if (auto known = typing.recognised.find(op); known != typing.recognised.end()) {
+      work.append(known->second.needs.begin(), known->second.needs.end());
+      continue;
+    }
     work.append(op->operand_begin(), op->operand_end());
   }
   return live;
