@@ -1,5 +1,6 @@
 // Ops that combine elements along axes, accumulated in double (integers exactly).
 #include "compiler/reference/Evaluator.h"
+#include "compiler/reference/numerics.h"
 #include "dialects/graph/Graph.h"
 #include <cmath>
 #include <limits>
@@ -40,6 +41,15 @@ static int64_t step(ReduceKind kind, bool isUnsigned, int64_t a, int64_t b) {
   return int64_t(uint64_t(a) + uint64_t(b));
 }
 
+// f32 in the contract's lanes; a line holds the elements in their order.
+static float reduceLine(ReduceKind kind, const std::vector<float> &line) {
+  if (kind == ReduceKind::prod) return numerics::rowProduct(line.data(), line.size());
+  if (kind == ReduceKind::max) return numerics::rowMax(line.data(), line.size());
+  if (kind == ReduceKind::min) return numerics::rowMin(line.data(), line.size());
+  float sum = numerics::rowSum(line.data(), line.size());
+  return kind == ReduceKind::mean ? sum / float(line.size()) : sum;
+}
+
 static bool reduce(Evaluator &e, graph::ReduceOp op, const Array &x, Array &y) {
   Shape kept, strides(x.shape.size(), 0);
   int64_t count = 1;
@@ -55,18 +65,23 @@ static bool reduce(Evaluator &e, graph::ReduceOp op, const Array &x, Array &y) {
   y = makeArray(x.element, shape);
   std::fill(y.reals.begin(), y.reals.end(), startOf(op.getKind()));
   if (!x.isReal()) std::fill(y.integers.begin(), y.integers.end(), startOf(op.getKind(), x.element));
+  bool contract = e.isContract() && x.element.isF32();
+  std::vector<std::vector<float>> lines(contract ? y.size() : 0);
   forEachIndex(x.shape, [&](ArrayRef<int64_t> index, size_t flat) {
     size_t to = 0;
     for (size_t i = 0; i < index.size(); ++i)
       if (kept[i] != 1) to += size_t(index[i] * strides[i]);
-    if (x.isReal())
+    if (contract)
+      lines[to].push_back(float(x.reals[flat]));
+    else if (x.isReal())
       y.reals[to] = step(op.getKind(), y.reals[to], x.reals[flat]);
     else
       y.integers[to] = step(op.getKind(), x.element.isUnsignedInteger(), y.integers[to], x.integers[flat]);
   });
+  for (size_t i = 0; i < lines.size(); ++i) y.reals[i] = reduceLine(op.getKind(), lines[i]);
   bool mean = op.getKind() == ReduceKind::mean;
   if (mean && count == 0 && !x.isReal()) return e.fail("the mean of no integers");
-  for (double &value : y.reals) value = roundTo(x.element, mean ? value / double(count) : value);
+  for (double &value : y.reals) value = roundTo(x.element, mean && !contract ? value / double(count) : value);
   for (int64_t &value : y.integers) value = wrapTo(x.element, mean ? value / count : value);
   return true;
 }
@@ -82,10 +97,17 @@ template <typename F> static void forEachLine(const Array &x, size_t axis, F &&f
   });
 }
 
-static void softmax(const Array &x, size_t axis, Array &y) {
+static void softmax(Evaluator &e, const Array &x, size_t axis, Array &y) {
   y = x;
   size_t n = size_t(x.shape[axis]);
   if (n == 0) return;
+  if (e.isContract() && x.element.isF32())
+    return forEachLine(x, axis, [&](size_t first, size_t stride) {
+      std::vector<float> line(n);
+      for (size_t i = 0; i < n; ++i) line[i] = float(x.reals[first + i * stride]);
+      numerics::softmax(line.data(), n, line.data());
+      for (size_t i = 0; i < n; ++i) y.reals[first + i * stride] = line[i];
+    });
   forEachLine(x, axis, [&](size_t first, size_t stride) {
     double high = -std::numeric_limits<double>::infinity(), sum = 0;
     for (size_t i = 0; i < n; ++i) high = step(ReduceKind::max, high, x.reals[first + i * stride]);
@@ -94,7 +116,7 @@ static void softmax(const Array &x, size_t axis, Array &y) {
   });
 }
 
-static void cumsum(graph::CumsumOp op, const Array &x, Array &y) {
+static void cumsum(Evaluator &e, graph::CumsumOp op, const Array &x, Array &y) {
   y = x;
   size_t n = size_t(x.shape[op.getAxis()]);
   forEachLine(x, op.getAxis(), [&](size_t first, size_t stride) {
@@ -105,6 +127,7 @@ static void cumsum(graph::CumsumOp op, const Array &x, Array &y) {
       if (x.isReal()) {
         y.reals[at] = roundTo(x.element, op.getExclusive() ? real : real + x.reals[at]);
         real += x.reals[at];
+        if (e.isContract()) real = roundTo(x.element, real); // one f32 after the other
       } else {
         y.integers[at] = wrapTo(x.element, int64_t(op.getExclusive() ? integer : integer + uint64_t(x.integers[at])));
         integer += uint64_t(x.integers[at]);
@@ -159,13 +182,16 @@ static bool topk(Evaluator &e, graph::TopkOp op, ArrayRef<Array> in, Array &valu
   return true;
 }
 
-// y[i][j] += x[i][k] * w[k][j] of one pair of matrices, integers wrapping.
-static void multiply(const Array &x, size_t a, const Array &w, size_t b, Array &y, size_t c, size_t m, size_t k,
-                     size_t n) {
+// y[i][j] += x[i][k] * w[k][j] of one pair of matrices, integers wrapping; `chain`: f32, one fma after the other.
+static void multiply(bool chain, const Array &x, size_t a, const Array &w, size_t b, Array &y, size_t c, size_t m,
+                     size_t k, size_t n) {
   for (size_t i = 0; i < m; ++i)
     for (size_t l = 0; l < k; ++l)
       for (size_t j = 0; j < n; ++j) {
-        if (y.isReal()) {
+        if (chain) {
+          double &sum = y.reals[c + i * n + j];
+          sum = std::fma(float(w.reals[b + l * n + j]), float(x.reals[a + i * k + l]), float(sum));
+        } else if (y.isReal()) {
           y.reals[c + i * n + j] += x.reals[a + i * k + l] * w.reals[b + l * n + j];
         } else {
           uint64_t product = uint64_t(x.integers[a + i * k + l]) * uint64_t(w.integers[b + l * n + j]);
@@ -189,7 +215,9 @@ static bool matmul(Evaluator &e, const Array &lhs, const Array &rhs, Array &y) {
   if (!elementCount(shape)) return e.fail("the result is too large");
   y = makeArray(lhs.element, shape);
   auto from = broadcastIndices(left, *batch), with = broadcastIndices(right, *batch);
-  for (size_t i = 0; i < from.size(); ++i) multiply(lhs, from[i] * m * k, rhs, with[i] * k * n, y, i * m * n, m, k, n);
+  bool chain = e.isContract() && lhs.element.isF32();
+  for (size_t i = 0; i < from.size(); ++i)
+    multiply(chain, lhs, from[i] * m * k, rhs, with[i] * k * n, y, i * m * n, m, k, n);
   for (double &value : y.reals) value = roundTo(y.element, value);
   for (int64_t &value : y.integers) value = wrapTo(y.element, value);
   return true;
@@ -202,9 +230,9 @@ bool ingot::reference::evaluateContraction(Evaluator &e, Operation *op, ArrayRef
   if (auto r = dyn_cast<graph::ReduceOp>(op))
     good = reduce(e, r, in[0], y);
   else if (auto s = dyn_cast<graph::SoftmaxOp>(op))
-    in[0].isReal() ? softmax(in[0], s.getAxis(), y) : void(good = e.fail("softmax needs floats"));
+    in[0].isReal() ? softmax(e, in[0], s.getAxis(), y) : void(good = e.fail("softmax needs floats"));
   else if (auto c = dyn_cast<graph::CumsumOp>(op))
-    cumsum(c, in[0], y);
+    cumsum(e, c, in[0], y);
   else if (auto t = dyn_cast<graph::TopkOp>(op))
     good = topk(e, t, in, y, more);
   else if (isa<graph::MatmulOp>(op))

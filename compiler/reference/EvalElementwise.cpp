@@ -98,6 +98,26 @@ static std::optional<float> contract(UnaryKind kind, float x) {
     return numerics::gelu(x);
   case UnaryKind::gelu_tanh:
     return numerics::geluTanh(x);
+  case UnaryKind::tan:
+    return numerics::tan(x);
+  case UnaryKind::asin:
+    return numerics::asin(x);
+  case UnaryKind::acos:
+    return numerics::acos(x);
+  case UnaryKind::atan:
+    return numerics::atan(x);
+  case UnaryKind::sinh:
+    return numerics::sinh(x);
+  case UnaryKind::cosh:
+    return numerics::cosh(x);
+  case UnaryKind::asinh:
+    return numerics::asinh(x);
+  case UnaryKind::acosh:
+    return numerics::acosh(x);
+  case UnaryKind::atanh:
+    return numerics::atanh(x);
+  case UnaryKind::softplus:
+    return numerics::softplus(x);
   default:
     return std::nullopt;
   }
@@ -239,7 +259,9 @@ static bool binary(Evaluator &e, BinaryKind kind, const Array &x, const Array &y
   auto left = broadcastIndices(x.shape, *shape), right = broadcastIndices(y.shape, *shape);
   for (size_t i = 0; i < z.size(); ++i) {
     if (x.isReal()) {
-      z.reals[i] = roundTo(z.element, real(kind, x.reals[left[i]], y.number(right[i])));
+      double a = x.reals[left[i]], b = y.number(right[i]);
+      bool exact = kind == BinaryKind::pow && e.isContract() && x.element.isF32();
+      z.reals[i] = exact ? numerics::pow(float(a), float(b)) : roundTo(z.element, real(kind, a, b));
     } else if (y.isReal()) { // pow of an integer base
       z.integers[i] = wrapTo(z.element, toInteger(std::pow(x.number(left[i]), y.reals[right[i]])));
     } else {

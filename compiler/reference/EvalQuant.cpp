@@ -37,7 +37,9 @@ static bool dequant(Evaluator &e, graph::DequantOp op, ArrayRef<Array> in, Array
   y = makeArray(scale.element, x.shape);
   for (size_t i = 0; i < x.size(); ++i) {
     double zero = in.size() > 2 ? in[2].number((*at)[i]) : 0;
-    y.reals[i] = roundTo(y.element, (x.number(i) - zero) * scale.reals[(*at)[i]]);
+    double difference = x.number(i) - zero; // the contract rounds it to f32 first
+    if (e.isContract()) difference = double(float(difference));
+    y.reals[i] = roundTo(y.element, difference * scale.reals[(*at)[i]]);
   }
   return true;
 }

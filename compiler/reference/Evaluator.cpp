@@ -67,6 +67,11 @@ bool Evaluator::runBlock(Block &block, std::vector<Array> &results) {
   return fail("a block has no terminator");
 }
 
+bool Evaluator::runRegion(Block &block, std::vector<Array> arguments, std::vector<Array> &results) {
+  for (auto [argument, array] : llvm::zip(block.getArguments(), arguments)) values[argument] = std::move(array);
+  return runBlock(block, results);
+}
+
 bool ingot::reference::evaluateControl(Evaluator &evaluator, Operation *op, ArrayRef<Array> operands,
                                        std::vector<Array> &results) {
   const Array &condition = operands[0];

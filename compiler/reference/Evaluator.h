@@ -27,6 +27,9 @@ public:
   /// error().
   std::optional<std::vector<Array>> run(llvm::StringRef function, std::vector<Array> arguments);
 
+  /// A block on given arguments: what its terminator yields. False on an error.
+  bool runRegion(mlir::Block &block, std::vector<Array> arguments, std::vector<Array> &results);
+
   /// One op on given operands. False on an error.
   bool evaluate(mlir::Operation *op, llvm::ArrayRef<Array> operands, std::vector<Array> &results);
 

@@ -32,12 +32,31 @@ float quickGelu(float x);
 float relu(float x);
 float reluSquared(float x);
 float softcap(float x, float cap);
+// The rarer ones: MathWide.h on floats.
+float pow(float x, float y);
+float tan(float x);
+float asin(float x);
+float acos(float x);
+float atan(float x);
+float sinh(float x);
+float cosh(float x);
+float asinh(float x);
+float acosh(float x);
+float atanh(float x);
+float softplus(float x);
 
 // f32 to f16 and back, ties to even; what a value becomes in an f16 cache or weight.
 float roundToHalf(float x);
 
 // A row's sum in 16 lanes (invariant 3).
 float rowSum(const float *x, size_t n);
+
+// Product, largest and smallest element of a row in the same lanes and tree; NaN if any is.
+float rowProduct(const float *x, size_t n);
+float rowMax(const float *x, size_t n);
+float rowMin(const float *x, size_t n);
+// y = exp(x - max) / sum. In place is allowed.
+void softmax(const float *x, size_t n, float *y);
 
 // y = (x * r) * gain, r = 1 / sqrt(sum(x^2) / n + eps); gain may be null (no multiplication). In place is allowed.
 void rmsNorm(const float *x, size_t n, const float *gain, float eps, float *y);

@@ -1,5 +1,5 @@
 // Elementary functions of the numerics contract on floats.
-#include "compiler/kernels/cpu/MathFunctions.h"
+#include "compiler/kernels/cpu/MathWide.h"
 #include "compiler/reference/numerics.h"
 
 #include <bit>
@@ -33,7 +33,21 @@ struct Scalar {
   B less(F a, F b) { return a < b; }
   B isZero(I a) { return a == 0; }
   F select(B c, F a, F b) { return c ? a : b; }
+  F floor(F a) { return std::floor(a); }
   I iselect(B c, I a, I b) { return c ? a : b; }
+  // MathWide.h
+  using D = double;
+  D d(double x) { return x; }
+  D wide(F x) { return x; }
+  F narrow(D x) { return static_cast<F>(x); }
+  D add(D a, D b) { return a + b; }
+  D sub(D a, D b) { return a - b; }
+  D mul(D a, D b) { return a * b; }
+  D div(D a, D b) { return a / b; }
+  D fma(D a, D b, D c) { return std::fma(a, b, c); }
+  D sqrt(D a) { return std::sqrt(a); }
+  B less(D a, D b) { return a < b; }
+  D select(B c, D a, D b) { return c ? a : b; }
 };
 
 } // namespace
@@ -54,6 +68,17 @@ float quickGelu(float x) { return math::quickGelu(scalar, x); }
 float relu(float x) { return math::relu(scalar, x); }
 float reluSquared(float x) { return math::reluSquared(scalar, x); }
 float softcap(float x, float cap) { return math::softcap(scalar, x, cap); }
+float tan(float x) { return math::tan(scalar, x); }
+float asin(float x) { return math::asin(scalar, x); }
+float acos(float x) { return math::acos(scalar, x); }
+float atan(float x) { return math::atan(scalar, x); }
+float sinh(float x) { return math::sinh(scalar, x); }
+float cosh(float x) { return math::cosh(scalar, x); }
+float asinh(float x) { return math::asinh(scalar, x); }
+float acosh(float x) { return math::acosh(scalar, x); }
+float atanh(float x) { return math::atanh(scalar, x); }
+float softplus(float x) { return math::softplus(scalar, x); }
+float pow(float x, float y) { return math::pow(scalar, x, y); }
 float roundToHalf(float x) { return static_cast<float>(static_cast<_Float16>(x)); }
 
 } // namespace ingot::numerics

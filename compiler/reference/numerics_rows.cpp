@@ -19,6 +19,16 @@ template <class Add> float reduceLanes(const float *x, size_t n, Add add) {
   return lane[0];
 }
 
+// The same with another start and another way to join two lanes.
+template <class Join> float foldLanes(const float *x, size_t n, float start, Join join) {
+  std::array<float, 16> lane;
+  lane.fill(start);
+  for (size_t k = 0; k < n; ++k) lane[k % 16] = join(lane[k % 16], x[k]);
+  for (size_t half = 8; half; half /= 2)
+    for (size_t i = 0; i < half; ++i) lane[i] = join(lane[i], lane[i + half]);
+  return lane[0];
+}
+
 float squareSum(const float *x, size_t n, float shift) {
   return reduceLanes(x, n, [&](float v, float sum) {
     float c = v - shift;
@@ -39,6 +49,23 @@ void scaleRow(const float *x, size_t n, float shift, float r, const float *gain,
 
 float rowSum(const float *x, size_t n) {
   return reduceLanes(x, n, [](float v, float sum) { return sum + v; });
+}
+
+float rowProduct(const float *x, size_t n) {
+  return foldLanes(x, n, 1.0f, [](float a, float b) { return a * b; });
+}
+float rowMax(const float *x, size_t n) {
+  return foldLanes(x, n, -INFINITY, [](float a, float b) { return std::isnan(b) ? b : a < b ? b : a; });
+}
+float rowMin(const float *x, size_t n) {
+  return foldLanes(x, n, INFINITY, [](float a, float b) { return std::isnan(b) ? b : b < a ? b : a; });
+}
+
+void softmax(const float *x, size_t n, float *y) {
+  float high = rowMax(x, n);
+  for (size_t k = 0; k < n; ++k) y[k] = exp(x[k] - high);
+  float sum = rowSum(y, n);
+  for (size_t k = 0; k < n; ++k) y[k] = y[k] / sum;
 }
 
 void rmsNorm(const float *x, size_t n, const float *gain, float eps, float *y) {

@@ -15,3 +15,9 @@
 #include "dialects/decoder/DecoderAttrs.h.inc"
 #define GET_OP_CLASSES
 #include "dialects/decoder/DecoderOps.h.inc"
+
+namespace ingot::decoder {
+/// The weights that an op names, in binding order (launch rule 6): its symbol attributes in alphabetical order, lists
+/// element by element, `cache` excluded.
+llvm::SmallVector<mlir::FlatSymbolRefAttr> weightSymbols(mlir::Operation *op);
+} // namespace ingot::decoder

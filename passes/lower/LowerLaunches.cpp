@@ -15,13 +15,11 @@ namespace ingot {
 #include "passes/lower/Passes.h.inc"
 } // namespace ingot
 
-/// Weight symbols in binding order (launch rule 6): ops in order, attributes of an op in alphabetical order.
+/// Weight symbols in binding order (launch rule 6), each once.
 static SmallVector<Attribute> weightsOf(decoder::LaunchOp launch) {
   llvm::SetVector<Attribute> weights;
   for (Operation &op : launch.getBody().front())
-    for (NamedAttribute attribute : op.getAttrDictionary())
-      if (isa<FlatSymbolRefAttr>(attribute.getValue()) && attribute.getName() != "cache")
-        weights.insert(attribute.getValue());
+    for (FlatSymbolRefAttr symbol : decoder::weightSymbols(&op)) weights.insert(symbol);
   return SmallVector<Attribute>(weights.begin(), weights.end());
 }
 

@@ -142,14 +142,23 @@ void Emitter::storeFirst(Value value, Value address, int64_t count) {
 void Emitter::prefetch(Value address) { b.create<LLVM::Prefetch>(address, 0, 3, 1); }
 
 Value Emitter::floatTable(llvm::ArrayRef<float> values) {
+  return table(DenseElementsAttr::get(RankedTensorType::get({int64_t(values.size())}, f32), values));
+}
+
+Value Emitter::integerTable(Type element, llvm::ArrayRef<int64_t> values) {
+  SmallVector<llvm::APInt> numbers;
+  for (int64_t value : values) numbers.emplace_back(element.getIntOrFloatBitWidth(), value, true);
+  return table(DenseElementsAttr::get(RankedTensorType::get({int64_t(values.size())}, element), numbers));
+}
+
+Value Emitter::table(DenseElementsAttr values) {
   auto module = function->getParentOfType<ModuleOp>();
-  auto type = LLVM::LLVMArrayType::get(f32, values.size());
+  auto type = LLVM::LLVMArrayType::get(values.getElementType(), values.size());
   std::string name = ("table" + llvm::Twine(llvm::range_size(module.getOps<LLVM::GlobalOp>()))).str();
-  auto attribute = DenseElementsAttr::get(RankedTensorType::get({int64_t(values.size())}, f32), values);
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(module.getBody());
-    b.create<LLVM::GlobalOp>(type, /*isConstant=*/true, LLVM::Linkage::Internal, name, attribute, /*alignment=*/64);
+    b.create<LLVM::GlobalOp>(type, /*isConstant=*/true, LLVM::Linkage::Internal, name, values, /*alignment=*/64);
   }
   return b.create<LLVM::AddressOfOp>(ptr, name);
 }

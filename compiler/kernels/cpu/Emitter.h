@@ -115,6 +115,7 @@ public:
   void storeFirst(Value lanes, Value address, int64_t count); // a masked store when count < 16
   void prefetch(Value address);
   Value floatTable(llvm::ArrayRef<float> values); // address of constants that lie beside the code
+  Value integerTable(Type element, llvm::ArrayRef<int64_t> values);
 
   // Control. Bodies get the induction variable and the carried values, and return the next ones.
   using LoopBody = llvm::function_ref<llvm::SmallVector<Value>(Value, ValueRange)>;
@@ -142,6 +143,7 @@ public:
   Value maddPairs(Value x, Value y);             // v3, pmaddwd: 16 x i16 each -> 8 x i32
 
 private:
+  Value table(mlir::DenseElementsAttr values);
   mlir::func::FuncOp function;
 };
 

@@ -44,9 +44,8 @@ FailureOr<LaunchFrame> LaunchFrame::build(decoder::LaunchOp launch) {
     frame.inputSlots.push_back(cast<RankedTensorType>(input.getType()).getElementType().isF32() ? slot++ : ~0u);
   Block &block = launch.getBody().front();
   for (Operation &op : block)
-    for (NamedAttribute attribute : op.getAttrDictionary()) {
-      auto symbol = dyn_cast<FlatSymbolRefAttr>(attribute.getValue());
-      if (!symbol || attribute.getName() == "cache" || frame.weights.count(symbol.getAttr())) continue;
+    for (FlatSymbolRefAttr symbol : decoder::weightSymbols(&op)) {
+      if (frame.weights.count(symbol.getAttr())) continue;
       auto view = viewOf(launch, symbol);
       if (failed(view)) return failure();
       view->slot = slot++;
@@ -69,6 +68,12 @@ FailureOr<LaunchFrame> LaunchFrame::build(decoder::LaunchOp launch) {
 Value LaunchFrame::inputRow(Emitter &e, mlir::Value argument, Value row) const {
   unsigned slot = inputSlots[cast<BlockArgument>(argument).getArgNumber()];
   return e.at(e.slotPointer(slot), e.imul(row, rowStride(columns(argument))));
+}
+
+bool LaunchFrame::isPosition(mlir::Value argument) const {
+  decoder::LaunchOp op = launch;
+  auto input = dyn_cast<BlockArgument>(op.getInputs()[cast<BlockArgument>(argument).getArgNumber()]);
+  return input && input.getArgNumber() == 1; // @body(ids, positions)
 }
 
 Value LaunchFrame::resultRow(Emitter &e, const ResultView &result, Value row) const {

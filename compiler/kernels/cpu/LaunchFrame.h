@@ -49,6 +49,8 @@ public:
   Value inputRow(Emitter &e, mlir::Value argument, Value row) const;
   Value weightAddress(Emitter &e, mlir::FlatSymbolRefAttr symbol) const { return e.slotPointer(weight(symbol).slot); }
   Value resultRow(Emitter &e, const ResultView &result, Value row) const;
+  /// Of an i32 block argument: positions, not ids.
+  bool isPosition(mlir::Value argument) const;
 
   /// Columns of the last axis.
   static uint64_t columns(mlir::Value value);

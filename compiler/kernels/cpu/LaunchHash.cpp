@@ -17,7 +17,11 @@ public:
   explicit Fingerprint(decoder::LaunchOp launch) : launch(launch), stream(text) {}
 
   uint64_t hash() {
-    for (BlockArgument argument : launch.getBody().getArguments()) define(argument);
+    for (auto [argument, input] : llvm::zip(launch.getBody().getArguments(), launch.getInputs())) {
+      define(argument);
+      auto own = dyn_cast<BlockArgument>(input); // ids and positions have no slot: which of the two counts
+      if (own && !cast<RankedTensorType>(own.getType()).getElementType().isF32()) stream << own.getArgNumber();
+    }
     if (auto num = launch.getNum()) stream << *num;
     for (Operation &op : launch.getBody().front()) write(&op);
     for (OpResult result : launch.getResults()) // logits rows have another stride
@@ -37,14 +41,21 @@ private:
     for (mlir::Value operand : op->getOperands()) stream << numbers.lookup(operand) << ',';
     stream << ')';
     for (NamedAttribute attribute : op->getAttrDictionary()) write(op, attribute);
+    for (Region &region : op->getRegions()) {
+      for (BlockArgument argument : region.getArguments()) define(argument);
+      for (Operation &inner : region.front()) write(&inner);
+    }
     for (mlir::Value result : op->getResults()) define(result);
   }
 
   void write(Operation *op, NamedAttribute attribute) {
     if (attribute.getName() == "layer") return;
     stream << attribute.getName().getValue() << '=';
+    auto list = dyn_cast<ArrayAttr>(attribute.getValue());
     if (auto symbol = dyn_cast<FlatSymbolRefAttr>(attribute.getValue()))
       reference(symbol);
+    else if (list && !list.empty() && llvm::all_of(list, llvm::IsaPred<FlatSymbolRefAttr>))
+      for (Attribute element : list) reference(cast<FlatSymbolRefAttr>(element));
     else
       stream << attribute.getValue();
     stream << ' ';

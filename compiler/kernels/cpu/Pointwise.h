@@ -10,6 +10,7 @@ struct LaneMath {
   using F = Value;
   using I = Value;
   using B = Value;
+  using D = Value;
   Emitter &e;
   Type type; // of F: a vector of f32, or f32
 
@@ -38,8 +39,18 @@ struct LaneMath {
   B isZero(I x) { return e.ieq(x, i(0)); }
   F select(B c, F x, F y) { return e.select(c, x, y); }
   I iselect(B c, I x, I y) { return e.select(c, x, y); }
+  F floor(F x) { return e.b.create<mlir::LLVM::FFloorOp>(x); }
+  // MathWide.h
+  D d(double v) { return e.constant(wideType(), v); }
+  D wide(F x) { return e.b.create<mlir::arith::ExtFOp>(wideType(), x); }
+  F narrow(D x) { return e.b.create<mlir::arith::TruncFOp>(type, x); }
 
 private:
+  Type wideType() {
+    Type f64 = e.b.getF64Type();
+    if (auto vector = mlir::dyn_cast<mlir::VectorType>(type)) return e.vec(f64, vector.getDimSize(0));
+    return f64;
+  }
   Type intType() {
     if (auto vector = mlir::dyn_cast<mlir::VectorType>(type)) return e.vec(e.i32, vector.getDimSize(0));
     return e.i32;

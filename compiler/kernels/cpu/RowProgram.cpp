@@ -25,8 +25,12 @@ RowValue &RowProgram::value(mlir::Value v) {
 Value RowProgram::destination(mlir::Value v) {
   for (const ResultView &result : frame.results)
     if (result.value == v) return frame.resultRow(e, result, row);
+  return scratchSpace(rowStride(LaunchFrame::columns(v)));
+}
+
+Value RowProgram::scratchSpace(uint64_t bytes) {
   Value address = e.at(e.scratch, scratchUsed);
-  scratchUsed += rowStride(LaunchFrame::columns(v));
+  scratchUsed += llvm::alignTo(bytes, 64);
   return address;
 }
 
@@ -59,6 +63,7 @@ LogicalResult RowProgram::evaluate(Operation *op) {
       .Case([&](decoder::SplitOp op) { return split(op), success(); })
       .Case([&](decoder::TakeRowsOp op) { return takeRows(op), success(); })
       .Case([&](decoder::AppendOp op) { return append(op); })
+      .Case([&](decoder::RowsOp op) { return rows(op); })
       .Case([&](decoder::EmbedOp op) { return embed(op), success(); })
       .Case([&](decoder::LookupRowsOp op) { return lookupRows(op), success(); })
       .Case([&](decoder::AnglesOp op) { return angles(op), success(); })
@@ -196,6 +201,35 @@ LogicalResult RowProgram::append(decoder::AppendOp op) {
     int64_t whole = cols / unit * unit;
     if (whole) e.loop(e.i64c(0), e.i64c(whole), unit, [&](Value first) { heads(first, unit); });
     if (whole < cols) heads(e.i64c(whole), cols - whole);
+  }
+  return success();
+}
+
+// Ids and positions (i32) have no row in memory: they come from the batch.
+Value RowProgram::rowOf(mlir::Value input) {
+  if (cast<RankedTensorType>(input.getType()).getElementType().isF32()) return memoryOf(input);
+  Value number =
+      e.batchI32(frame.isPosition(input) ? offsetof(ingot_batch, position) : offsetof(ingot_batch, token), row);
+  Value address = scratchSpace(4);
+  e.store(number, address);
+  return address;
+}
+
+LogicalResult RowProgram::rows(decoder::RowsOp op) {
+  Block &block = op.getBody().front();
+  GraphRow &region =
+      *regions.emplace_back(std::make_unique<GraphRow>(e, [this](uint64_t bytes) { return scratchSpace(bytes); }));
+  for (auto [argument, input] : llvm::zip(block.getArguments(), op.getInputs())) region.bind(argument, rowOf(input));
+  auto weights = op.getWeights().getAsRange<FlatSymbolRefAttr>();
+  for (auto [argument, symbol] : llvm::zip(block.getArguments().drop_front(op.getInputs().size()), weights))
+    region.bind(argument, frame.weightAddress(e, symbol));
+  for (Operation &inner : block.without_terminator())
+    if (failed(region.evaluate(&inner))) return failure();
+  for (auto [result, yielded] : llvm::zip(op.getResults(), block.getTerminator()->getOperands())) {
+    if (GraphValue &known = region.value(yielded); known.memory)
+      values[result] = inMemory(known.memory, known.count());
+    else
+      define(result, known.lanes);
   }
   return success();
 }

@@ -8,12 +8,10 @@
 //     yielded, else in scratch. A launch may therefore not bind one buffer as input and result.
 //  2. Nothing is read past a value's columns: tails are masked.
 #pragma once
+#include "compiler/kernels/cpu/GraphRow.h"
 #include "compiler/kernels/cpu/LaunchFrame.h"
 
 namespace ingot::cpu {
-
-/// Columns [column, column + count) of a row; `column` is a multiple of 16, lanes past count are any value.
-using Columns = std::function<Value(Value column, int64_t count)>;
 
 struct RowValue {
   Value memory; // null: only `lanes`
@@ -49,6 +47,9 @@ private:
   void split(decoder::SplitOp op);
   void takeRows(decoder::TakeRowsOp op);
   mlir::LogicalResult append(decoder::AppendOp op);
+  mlir::LogicalResult rows(decoder::RowsOp op);
+  Value rowOf(mlir::Value input); // memory of a rows op's input
+  Value scratchSpace(uint64_t bytes);
   // RowTables.cpp
   void embed(decoder::EmbedOp op);
   void lookupRows(decoder::LookupRowsOp op);
@@ -62,6 +63,7 @@ private:
   Value row;
   llvm::DenseMap<mlir::Value, RowValue> values;
   uint64_t scratchUsed = 0;
+  std::vector<std::unique_ptr<GraphRow>> regions; // functions of their values live on
 };
 
 /// Gain or bias of a norm as columns; null when absent.
