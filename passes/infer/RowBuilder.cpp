@@ -1,5 +1,6 @@
-// Shared parts of row emission: types, look-ups by position, rotary angles.
+// Shared parts of row emission: types, look-ups by position.
 #include "passes/infer/RowBuilder.h"
+#include "passes/infer/RowRegion.h"
 
 using namespace mlir;
 using namespace ingot;
@@ -25,7 +26,8 @@ RankedTensorType RowBuilder::rowType(int64_t columns) {
 }
 
 void RowBuilder::noRowForm(Operation *op) {
-  typing.report(op, "depends on the tokens but has no row form yet; rewrite it with operators that have one");
+  if (!RowRegion::lower(*this, op))
+    typing.report(op, "depends on the tokens but has no row form yet; rewrite it with operators that have one");
 }
 
 namespace {
@@ -62,9 +64,31 @@ static std::optional<SmallVector<Expr, 4>> rowIndices(Typing &typing, ArrayRef<D
   return indices;
 }
 
+/// Rows of any closed value with the one axis S: computed anew from each step's positions. Null if it has no such form.
+static Value computedRows(RowBuilder &rows, Value graphValue, Operation *user) {
+  ExprContext &exprs = rows.typing.exprs;
+  Shape shape(rows.typing.shape(graphValue));
+  Variable token = exprs.newVariable("i");
+  SmallVector<Expr, 4> at;
+  SmallVector<Variable> indices;
+  SmallVector<int64_t> sizes;
+  for (const Dim &dim : shape) {
+    if (dim == rows.typing.freshDim()) {
+      at.push_back(exprs.variable(token));
+    } else if (auto size = dim.constant()) {
+      indices.push_back(exprs.newVariable("d"));
+      sizes.push_back(*size);
+      at.push_back(*size == 1 ? exprs.integer(0) : exprs.variable(indices.back()));
+    } else {
+      return {};
+    }
+  }
+  return RowRegion::ofForm(rows, rows.typing.at(graphValue, at), token, indices, sizes, user);
+}
+
 Value RowBuilder::materialise(Value graphValue, Operation *user) {
   const AbstractValue &value = typing[graphValue];
-  if (!value.isClosed()) return rows(graphValue);
+  if (!value.isClosed() || mapping.contains(graphValue)) return rows(graphValue);
   ExprContext &exprs = typing.exprs;
   Variable i = exprs.newVariable("i"), d = exprs.newVariable("d");
   Shape shape = value.shape;
@@ -74,6 +98,7 @@ Value RowBuilder::materialise(Value graphValue, Operation *user) {
   auto extent = row ? tables.shape(row->table) : std::nullopt;
   if (!row || !extent || row->offset < 0 || row->offset >= extent->first || !shape.back().constant() ||
       *shape.back().constant() != extent->second) {
+    if (Value computed = computedRows(*this, graphValue, user)) return mapping[graphValue] = computed;
     typing.report(user, "takes a value by position that is no table row: " + exprs.print(form) + " on " +
                             print(exprs, shape));
     return {};
@@ -83,50 +108,4 @@ Value RowBuilder::materialise(Value graphValue, Operation *user) {
   Value made = create<decoder::LookupRowsOp>(user, rowType(extent->second), positions, table,
                                              builder.getI64IntegerAttr(row->offset));
   return mapping[graphValue] = made;
-}
-
-Value RowBuilder::angles(Value graphAngles, Operation *user) {
-  ExprContext &exprs = typing.exprs;
-  Shape shape(typing.shape(graphAngles));
-  Variable i = exprs.newVariable("i"), d = exprs.newVariable("d");
-  Expr column = exprs.variable(d);
-  auto refuse = [&](Expr form) {
-    typing.report(user, "rotates by angles that are no table rows at the token's position P+i: " + exprs.print(form) +
-                            " on " + print(exprs, shape));
-    return Value();
-  };
-  auto columns = shape.empty() ? std::nullopt : shape.back().constant();
-  if (!typing[graphAngles].isClosed() || !columns || *columns % 2) return refuse({});
-  int64_t half = *columns / 2;
-  SmallVector<TableRow, 2> tableRows;
-  for (int64_t first : {int64_t(0), half}) {
-    auto indices = rowIndices(typing, shape, exprs.variable(i), exprs.add(column, exprs.integer(first)));
-    Expr form = indices ? typing.at(graphAngles, *indices) : Expr();
-    Facts facts(exprs);
-    facts.bound(d, exprs.integer(half));
-    if (form) form = typing.prover.simplify(form, facts);
-    auto row = tableRow(typing, form, i, column);
-    if (!row || row->offset != 0) return refuse(form);
-    tableRows.push_back(*row);
-  }
-  Attribute cos = tableRows[0].table, sin = tableRows[1].table;
-  Value &known = angleRows[{cos, sin}];
-  if (known) return known;
-  auto cosShape = tables.shape(cos), sinShape = tables.shape(sin);
-  if (!cosShape || cosShape != sinShape || cosShape->second != half) {
-    typing.report(user, "has rotary tables of odd shapes; [positions, " + Twine(half) + "] was expected for both");
-    return {};
-  }
-  tables.limit(cosShape->first);
-  std::string problem;
-  auto form = tables.recover(cos, sin, problem);
-  if (!problem.empty()) mlir::emitWarning(user->getLoc()) << problem << "; its values are not checked";
-  auto type = rowType(*columns);
-  if (form)
-    return known = create<decoder::AnglesOp>(user, type, positions, builder.getDenseF32ArrayAttr(form->frequencies),
-                                             FlatSymbolRefAttr(), FlatSymbolRefAttr(),
-                                             builder.getF32FloatAttr(form->scale));
-  return known =
-             create<decoder::AnglesOp>(user, type, positions, DenseF32ArrayAttr(), recipes.ofTable(cos, user->getLoc()),
-                                       recipes.ofTable(sin, user->getLoc()), builder.getF32FloatAttr(1.0f));
 }

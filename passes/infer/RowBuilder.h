@@ -9,7 +9,7 @@
 #include "dialects/decoder/Decoder.h"
 #include "mlir/IR/Builders.h"
 #include "passes/infer/Recipes.h"
-#include "passes/infer/Rotary.h"
+#include "passes/infer/RotaryAngles.h"
 #include "passes/infer/Typing.h"
 
 namespace ingot::infer {
@@ -38,14 +38,18 @@ public:
   /// Columns of a token value.
   int64_t width(mlir::Value graphValue);
   mlir::RankedTensorType rowType(int64_t columns);
-  /// One decoder.angles for the closed form of `angles`; null if reported at `user`.
+  /// decoder.angles of a closed value whose last axis is cosines, then sines; null if reported at `user`.
   mlir::Value angles(mlir::Value graphAngles, mlir::Operation *user);
+  /// decoder.angles [T, 2n] of n pairs, one op for equal ones; null if reported at `user`.
+  mlir::Value angles(const RotaryAngles &angles, mlir::Operation *user);
   const CachePlace &place(mlir::Operation *attention) { return places.find(attention)->second; }
 
   template <typename Op, typename... Args> Op create(mlir::Operation *from, Args &&...args) {
     return builder.create<Op>(from->getLoc(), std::forward<Args>(args)...);
   }
+  /// What has no decoder op of its own becomes a decoder.rows; reported only if even that is impossible.
   void noRowForm(mlir::Operation *op);
+  mlir::Value stepPositions() { return positions; } ///< null in @head
 
   Typing &typing;
   Recipes &recipes;
@@ -56,7 +60,9 @@ private:
   CachePlaces &places;
   mlir::Value positions; // null in @head
   llvm::DenseMap<mlir::Value, mlir::Value> mapping;
-  llvm::DenseMap<std::pair<mlir::Attribute, mlir::Attribute>, mlir::Value> angleRows;
+  mlir::Value emit(const RotaryAngles &angles, mlir::Operation *user);
+  mlir::Value emitTables(const RotaryAngles &angles, mlir::Operation *user);
+  std::vector<std::pair<RotaryAngles, mlir::Value>> angleRows;
 };
 
 } // namespace ingot::infer

@@ -71,13 +71,33 @@ std::optional<double> literalUnary(graph::UnaryKind kind, double x) {
     return std::nearbyint(x);
   case graph::UnaryKind::relu:
     return x < 0 ? 0 : x;
+  case graph::UnaryKind::sign:
+    return (x > 0) - (x < 0);
+  case graph::UnaryKind::exp:
+    return std::exp(x);
+  case graph::UnaryKind::log:
+    return std::log(x);
+  case graph::UnaryKind::tanh:
+    return std::tanh(x);
   default:
     return std::nullopt;
   }
 }
 
+/// Functions that keep every integer as it is.
+bool keepsIntegers(graph::UnaryKind kind) {
+  return kind == graph::UnaryKind::floor || kind == graph::UnaryKind::ceil || kind == graph::UnaryKind::round;
+}
+
 Expr applyUnary(ExprContext &exprs, graph::UnaryKind kind, Expr x) {
   if (kind == graph::UnaryKind::logical_not) return exprs.logicalNot(x);
+  if (x->op == ExprOp::Select && (x->operands[1].isLiteral() || x->operands[2].isLiteral()))
+    return exprs.select(x->operands[0], applyUnary(exprs, kind, x->operands[1]),
+                        applyUnary(exprs, kind, x->operands[2]));
+  if (x->op == ExprOp::ToReal && keepsIntegers(kind)) return x;
+  if (x->op == ExprOp::ToReal && (kind == graph::UnaryKind::is_nan || kind == graph::UnaryKind::is_inf))
+    return exprs.boolean(false);
+  if (x.isAffine() && kind == graph::UnaryKind::abs) return exprs.maximum(x, exprs.sub(exprs.integer(0), x));
   if (kind == graph::UnaryKind::neg)
     return x.isAffine() ? exprs.sub(exprs.integer(0), x) : exprs.mul(exprs.real(-1), x);
   if (auto value = x.asReal()) {
@@ -129,6 +149,20 @@ struct UnaryRule {
 //===- binary
 //------------------------------------------------------------------------------------------------------===//
 
+/// Bits of literals, and shifts of what is not negative. Null otherwise.
+Expr applyBits(ExprContext &exprs, graph::BinaryKind kind, Expr a, Expr b) {
+  auto y = b.asInteger();
+  if (kind == graph::BinaryKind::shift_left || kind == graph::BinaryKind::shift_right) {
+    if (!y || *y < 0 || *y > 31 || !a.isAffine() || exprs.less(a, exprs.integer(0)).asBool() != false) return {};
+    int64_t power = int64_t(1) << *y;
+    return kind == graph::BinaryKind::shift_left ? exprs.mul(a, exprs.integer(power)) : exprs.floorDiv(a, power);
+  }
+  auto x = a.asInteger();
+  if (!x || !y) return {};
+  if (kind == graph::BinaryKind::bit_and) return exprs.integer(*x & *y);
+  return exprs.integer(kind == graph::BinaryKind::bit_or ? *x | *y : *x ^ *y);
+}
+
 Expr applyBinary(ExprContext &exprs, graph::BinaryKind kind, Expr a, Expr b) {
   switch (kind) {
   case graph::BinaryKind::add:
@@ -152,9 +186,21 @@ Expr applyBinary(ExprContext &exprs, graph::BinaryKind kind, Expr a, Expr b) {
   case graph::BinaryKind::mod:
     if (auto divisor = b.asInteger()) return exprs.mod(a, *divisor);
     return {};
+  case graph::BinaryKind::rem: // the same where the dividend is not negative
+    if (auto divisor = b.asInteger(); divisor && a.isAffine() && exprs.less(a, exprs.integer(0)).asBool() == false)
+      return exprs.mod(a, *divisor);
+    return {};
   case graph::BinaryKind::pow:
     if (a.asReal() && b.asReal()) return exprs.real(std::pow(*a.asReal(), *b.asReal()));
+    if (b.asReal() == 1.0 || b.is(1)) return a;
+    if (b.asReal() == 2.0 || b.is(2)) return exprs.mul(a, a);
     return {};
+  case graph::BinaryKind::bit_and:
+  case graph::BinaryKind::bit_or:
+  case graph::BinaryKind::bit_xor:
+  case graph::BinaryKind::shift_left:
+  case graph::BinaryKind::shift_right:
+    return applyBits(exprs, kind, a, b);
   default:
     return {};
   }
