@@ -24,6 +24,11 @@ def SplitAttention : Pass<"split-attention", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::ingot::decoder::DecoderDialect"];
 }
 
+def MergeRows : Pass<"merge-rows", "::mlir::func::FuncOp"> {
+  let summary = "join neighbouring decoder.rows and drop what only their borders needed";
+  let dependentDialects = ["::ingot::decoder::DecoderDialect", "::ingot::graph::GraphDialect"];
+}
+
 def OutlineLaunches : Pass<"outline-launches", "::mlir::func::FuncOp"> {
   let summary = "put every op into a launch: prologue, root, epilogue";
   let dependentDialects = ["::ingot::decoder::DecoderDialect"];

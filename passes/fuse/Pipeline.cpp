@@ -9,6 +9,7 @@ void ingot::buildFusePipeline(mlir::OpPassManager &manager) {
   manager.addNestedPass<mlir::func::FuncOp>(createMergeQkv());
   manager.addNestedPass<mlir::func::FuncOp>(createMergeGate());
   manager.addPass(createUnifyRecipes());
+  manager.addNestedPass<mlir::func::FuncOp>(createMergeRows());
   manager.addNestedPass<mlir::func::FuncOp>(createSplitAttention());
   manager.addNestedPass<mlir::func::FuncOp>(createOutlineLaunches());
   manager.addPass(createVerifyFuse());
