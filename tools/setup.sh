@@ -19,11 +19,14 @@ for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
 done
 if ((${#missing[@]})); then
-  sudo=()
-  if ((EUID != 0)); then sudo=(sudo); fi
+  as_root=(env DEBIAN_FRONTEND=noninteractive) # behind sudo, which does not pass it on
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null || { echo "tools/setup.sh: run it as root, or install sudo; missing: ${missing[*]}" >&2; exit 1; }
+    as_root=(sudo "${as_root[@]}")
+  fi
   echo "installing: ${missing[*]}"
-  "${sudo[@]}" apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
 venv=build/venv
