@@ -92,7 +92,11 @@ static void importNode(GraphScope &scope, const onnx::NodeProto &node) {
 }
 
 static void importNodes(GraphScope &scope, const Nodes &nodes, ArrayRef<std::string> wanted) {
-  for (const onnx::NodeProto *node : neededNodes(nodes, wanted)) importNode(scope, *node);
+  auto needed = neededNodes(nodes, wanted);
+  for (const std::string &name : wanted) scope.markUsed(name);
+  for (const onnx::NodeProto *node : needed)
+    for (const std::string &name : operandNames(*node)) scope.markUsed(name);
+  for (const onnx::NodeProto *node : needed) importNode(scope, *node);
 }
 
 void ingot::importNodes(GraphScope &scope, const onnx::GraphProto &graph) {

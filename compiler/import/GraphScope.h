@@ -62,6 +62,10 @@ public:
   void defineAbsent(llvm::StringRef name) { absent.insert(name); }
   bool isAbsent(llvm::StringRef name) const;
 
+  /// Whether anything reads a name that this graph's nodes define (GraphImporter says so before the nodes).
+  void markUsed(llvm::StringRef name) { used.insert(name); }
+  bool isUsed(llvm::StringRef name) const { return used.contains(name); }
+
   int64_t opset(llvm::StringRef domain) const; ///< 1 if the domain is not imported
   /// What an attribute of the function around stands for; null if the call does not give it.
   const onnx::AttributeProto *functionAttribute(llvm::StringRef name) const;
@@ -92,7 +96,7 @@ private:
   llvm::DenseMap<mlir::Attribute, mlir::Value> constants; // equal literals are one op
   llvm::StringMap<mlir::Value> values;
   llvm::StringMap<TensorData> tensors;
-  llvm::StringSet<> poisoned, absent;
+  llvm::StringSet<> poisoned, absent, used;
   llvm::DenseMap<mlir::Operation *, std::unique_ptr<TensorData>> origins;
 };
 

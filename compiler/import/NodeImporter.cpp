@@ -240,7 +240,9 @@ Value NodeImporter::scalar(double value, Type element) {
 
 size_t NodeImporter::outputCount() const { return node.output_size(); }
 
-bool NodeImporter::wants(size_t i) const { return i < outputCount() && !node.output(i).empty(); }
+bool NodeImporter::wants(size_t i) const {
+  return i < outputCount() && !node.output(i).empty() && scope.isUsed(node.output(i));
+}
 
 void NodeImporter::set(size_t i, Value value) {
   if (i < outputs.size()) outputs[i] = value;

@@ -32,7 +32,9 @@ Value ingot::splitHeads(NodeImporter &n, Value x, int64_t heads) {
 Value ingot::mergeHeads(NodeImporter &n, Value x) {
   if (n.failed()) return {};
   Value rows = n.create<graph::TransposeOp>(x, ArrayRef<int64_t>{0, 2, 1, 3});
-  return n.create<graph::ReshapeOp>(rows, n.integerVector({0, 0, n.dim(x, 1) * n.dim(x, 3)}), false);
+  int64_t heads = n.dim(x, 1), size = n.dim(x, 3);
+  int64_t columns = heads == kDynamic || size == kDynamic ? -1 : heads * size;
+  return n.create<graph::ReshapeOp>(rows, n.integerVector({0, 0, columns}), false);
 }
 
 Value ingot::appendToPast(NodeImporter &n, Value past, Value fresh) {
@@ -56,11 +58,22 @@ Value ingot::causalMask(NodeImporter &n, Value queries, Value keys, Value offset
 
 Value ingot::sumOf(NodeImporter &n, Value a, Value b) { return a && b ? n.binary(BinaryKind::add, a, b) : a ? a : b; }
 
-// Each of K heads `times` times in a row: [B, K, T, d] -> [B, K * times, T, d].
-static Value repeatHeads(NodeImporter &n, Value x, int64_t times) {
-  if (times == 1 || n.failed()) return x;
-  Value wide = n.create<graph::ExpandOp>(n.unsqueeze(x, {2}), n.integerVector({1, 1, times, 1, 1}));
-  return n.create<graph::ReshapeOp>(wide, n.integerVector({0, n.dim(x, 1) * times, -1, n.dim(x, 3)}), false);
+// Each of K heads H / K times in a row: [B, K, T, d] -> [B, H, T, d]. Heads that import does not know stay glue: infer
+// works them out.
+static Value repeatHeads(NodeImporter &n, Value x, Value q) {
+  if (n.failed()) return {};
+  int64_t heads = n.dim(q, 1), kv = n.dim(x, 1);
+  if (heads == kv && heads != kDynamic) return x;
+  bool known = heads != kDynamic && kv != kDynamic;
+  Value all = known ? n.integerVector({heads}) : extentOf(n, q, 1), one = n.integerVector({1});
+  Value group = known ? n.integerVector({heads / kv}) : n.binary(BinaryKind::div, all, extentOf(n, x, 1));
+  auto vector = [&](ArrayRef<Value> parts) { return n.create<graph::ConcatOp>(ValueRange(parts), 0); };
+  if (n.failed()) return {};
+  Value wide = n.create<graph::ExpandOp>(n.unsqueeze(x, {2}), vector({one, one, group, one, one}));
+  Value zero = n.integerVector({0}), rest = n.integerVector({-1});
+  Value size = n.dim(x, 3) == kDynamic ? extentOf(n, x, 3) : n.integerVector({n.dim(x, 3)});
+  if (n.failed()) return {};
+  return n.create<graph::ReshapeOp>(wide, vector({zero, all, rest, size}), false);
 }
 
 static bool fits(NodeImporter &n, const ScaledDotProduct &a) {
@@ -69,11 +82,19 @@ static bool fits(NodeImporter &n, const ScaledDotProduct &a) {
   if (!n.require(shaped && n.isFloat(a.q) && n.isFloat(a.k) && n.isFloat(a.v),
                  "its q, k and v must be [B, heads, S, d]"))
     return false;
+  auto agree = [&](int64_t x, int64_t y) { return x == y || x == kDynamic || y == kDynamic; };
   int64_t heads = n.dim(a.q, 1), kv = n.dim(a.k, 1), d = n.dim(a.q, 3);
-  bool known = heads != kDynamic && kv != kDynamic && d != kDynamic && n.dim(a.v, 3) != kDynamic;
-  if (!n.require(known, "its heads and head sizes must be static")) return false;
-  return n.require(heads > 0 && kv > 0 && heads % kv == 0 && n.dim(a.v, 1) == kv && d > 0 && d == n.dim(a.k, 3),
+  bool grouped = heads == kDynamic || kv == kDynamic || (heads > 0 && kv > 0 && heads % kv == 0);
+  return n.require(grouped && agree(n.dim(a.v, 1), kv) && agree(d, n.dim(a.k, 3)) && d != 0,
                    "its queries, keys and values do not fit together");
+}
+
+// What scores are multiplied by, in their type.
+static Value scaleOf(NodeImporter &n, const ScaledDotProduct &a, Type wide) {
+  if (a.scale != 0) return n.scalar(a.scale, wide);
+  if (n.dim(a.q, 3) != kDynamic) return n.scalar(1.0f / std::sqrt(float(n.dim(a.q, 3))), wide);
+  Value size = n.cast(n.reshape(extentOf(n, a.q, 3), n.integerVector({})), wide);
+  return n.unary(UnaryKind::reciprocal, n.unary(UnaryKind::sqrt, size));
 }
 
 // softmax over the scores and one more column, whose probability is dropped.
@@ -92,13 +113,11 @@ static Value softmaxWithSinks(NodeImporter &n, Value scores, Value sinks) {
 Value ingot::attend(NodeImporter &n, const ScaledDotProduct &a, AttentionScores *out) {
   if (!fits(n, a)) return {};
   Type element = n.element(a.q), wide = element.isF64() ? element : n.builder().getF32Type();
-  int64_t group = n.dim(a.q, 1) / n.dim(a.k, 1);
-  Value k = repeatHeads(n, a.k, group), v = repeatHeads(n, n.cast(a.v, element), group);
+  Value k = repeatHeads(n, a.k, a.q), v = repeatHeads(n, n.cast(a.v, element), a.q);
   Value keys = n.create<graph::TransposeOp>(k, ArrayRef<int64_t>{0, 1, 3, 2});
   AttentionScores s;
   s.raw = n.create<graph::MatmulOp>(n.cast(a.q, wide), n.cast(keys, wide));
-  float scale = a.scale != 0 ? a.scale : 1.0f / std::sqrt(float(n.dim(a.q, 3)));
-  s.raw = n.binary(BinaryKind::mul, s.raw, n.scalar(scale, wide));
+  s.raw = n.binary(BinaryKind::mul, s.raw, scaleOf(n, a, wide));
   s.capped = s.raw;
   if (a.softcap != 0) {
     Value cap = n.scalar(a.softcap, wide);

@@ -6,7 +6,7 @@
 namespace ingot {
 
 struct ScaledDotProduct {
-  mlir::Value q, k, v; ///< [B, H, S, d], [B, K, T, d], [B, K, T, dv]; H a multiple of K; H, K, d, dv static
+  mlir::Value q, k, v; ///< [B, H, S, d], [B, K, T, d], [B, K, T, dv]; H a multiple of K
   float scale = 0;     ///< 0: 1 / sqrt(d)
   float softcap = 0;   ///< 0: none
   mlir::Value bias;    ///< added to the scores [B, H, S, T] after the cap; null: none
