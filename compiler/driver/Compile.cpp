@@ -189,6 +189,7 @@ private:
     cpu::CodegenOptions codegen;
     codegen.jobs = options.jobs;
     codegen.dumpDirectory = options.dumpAsm;
+    codegen.objects = options.objects;
     for (auto [level, levelModule] : llvm::zip(options.cpuLevels, levelModules)) {
       auto blob = cpu::compileCpu(*levelModule, level, codegen);
       if (failed(blob)) return failure();

@@ -18,10 +18,11 @@ struct CompileOptions {
   std::string kvCache;              // f32 or f16; empty: the graph's type without --quantize, else f16
   int64_t maxContext = 0;           // 0: the model's own
   unsigned jobs = 1;
-  bool check = false;          // import and infer only
-  bool withWeights = true;     // false: a hole where the weights would be (--no-weights)
-  std::string reportFile;      // JSON: time and peak memory per phase, steps
-  std::string dumpAsm, dumpIr; // folders
+  bool check = false;                  // import and infer only
+  bool withWeights = true;             // false: a hole where the weights would be (--no-weights)
+  std::string reportFile;              // JSON: time and peak memory per phase, steps
+  std::string dumpAsm, dumpIr;         // folders
+  cpu::ObjectCache *objects = nullptr; // shared by compilations of one process; may be null
   std::function<void(const char *phase, double fraction)> progress; // fraction of the whole in [0, 1]
 };
 

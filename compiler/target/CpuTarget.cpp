@@ -1,6 +1,7 @@
 // compileCpu: lower all kernels, send each through LLVM on its own thread and context, link in name order.
 #include "compiler/target/CpuTarget.h"
 #include "compiler/target/CpuStages.h"
+#include "compiler/target/ObjectCache.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
@@ -30,6 +31,8 @@ struct Job {
   std::string name;
   ObjectFile object;
   std::string error;
+  ObjectCache::Key key = {};
+  bool cached = false;
 };
 } // namespace
 
@@ -76,23 +79,41 @@ static LogicalResult dumpModules(ModuleOp module, ArrayRef<Job> jobs, const Code
   return success();
 }
 
+/// Jobs whose kernel is known already need neither lowering nor LLVM.
+static void takeCached(std::vector<Job> &jobs, CpuLevel level, ObjectCache &cache) {
+  for (Job &job : jobs) {
+    std::string text;
+    llvm::raw_string_ostream(text) << job.module;
+    job.key = ObjectCache::keyOf(text, level);
+    auto known = cache.find(job.key);
+    if (!known) continue;
+    job.object.name = job.name, job.object.bytes = std::move(*known), job.cached = true;
+    job.module.erase();
+  }
+}
+
 FailureOr<CodeBlob> compileCpu(ModuleOp module, CpuLevel level, const CodegenOptions &options) {
   std::vector<Job> jobs;
-  for (auto kernel : module.getOps<ModuleOp>()) jobs.push_back({kernel, kernel.getName().value_or("").str(), {}, {}});
+  for (auto kernel : module.getOps<ModuleOp>())
+    jobs.push_back({kernel, kernel.getName().value_or("").str(), {}, {}, {}, false});
   llvm::sort(jobs, [](const Job &a, const Job &b) { return a.name < b.name; });
   bool dump = !options.dumpDirectory.empty();
   if (dump && failed(dumpModules(module, jobs, options, level))) return failure();
+  ObjectCache *cache = dump ? nullptr : options.objects;
+  if (cache) takeCached(jobs, level, *cache);
   if (failed(lowerKernels(module))) return module.emitError("the kernels cannot be lowered (a bug of the compiler)");
 
   std::mutex translation;
   llvm::DefaultThreadPool pool(llvm::hardware_concurrency(std::max(1u, options.jobs)));
-  for (Job &job : jobs) pool.async([&] { job.error = llvm::toString(runJob(job, level, dump, translation)); });
+  for (Job &job : jobs)
+    if (!job.cached) pool.async([&] { job.error = llvm::toString(runJob(job, level, dump, translation)); });
   pool.wait();
 
   std::vector<ObjectFile> objects;
   for (Job &job : jobs) {
     if (!job.error.empty()) return module.emitError(name(level)) << ": " << job.error;
     if (dump && failed(dumpJob(module, job, options, level))) return failure();
+    if (cache && !job.cached) cache->insert(job.key, job.object.bytes);
     objects.push_back(std::move(job.object));
   }
   auto blob = linkObjects(objects);

@@ -19,9 +19,12 @@ namespace cpu {
 enum class CpuLevel : uint32_t { v3 = 3, v4 = 4 };
 inline const char *name(CpuLevel level) { return level == CpuLevel::v3 ? "v3" : "v4"; }
 
+class ObjectCache;
+
 struct CodegenOptions {
-  unsigned jobs = 1;         // threads that optimise and assemble
-  std::string dumpDirectory; // when set, <kernel>.<level>.{mlir,ll,s} are written here
+  unsigned jobs = 1;              // threads that optimise and assemble
+  std::string dumpDirectory;      // when set, <kernel>.<level>.{mlir,ll,s} are written here
+  ObjectCache *objects = nullptr; // not used while dumping
 };
 
 struct CodeBlob {
