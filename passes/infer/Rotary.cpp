@@ -97,8 +97,11 @@ Attribute RotaryTables::resolve(Attribute table) {
 static RankedTensorType typeOf(ModuleOp module, Attribute table) {
   if (auto elements = dyn_cast_or_null<ElementsAttr>(table)) return dyn_cast<RankedTensorType>(elements.getType());
   auto symbol = dyn_cast_or_null<FlatSymbolRefAttr>(table);
-  auto source = symbol ? module.lookupSymbol<weights::SourceOp>(symbol.getAttr()) : weights::SourceOp();
-  return source ? dyn_cast<RankedTensorType>(source.getType()) : RankedTensorType();
+  if (!symbol) return {};
+  if (auto source = module.lookupSymbol<weights::SourceOp>(symbol.getAttr()))
+    return dyn_cast<RankedTensorType>(source.getType());
+  auto recipe = module.lookupSymbol<weights::RecipeOp>(symbol.getAttr());
+  return recipe ? recipe.getResultType() : RankedTensorType();
 }
 
 ArrayRef<int64_t> RotaryTables::fullShape(Attribute table) {

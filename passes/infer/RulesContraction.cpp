@@ -32,9 +32,11 @@ struct MatmulRule {
     if (inferAttentionProduct(op, typing)) return;
     Shape a(typing.shape(op.getLhs())), b(typing.shape(op.getRhs()));
     if (allClosed(typing, op)) return inferGlueProduct(op, typing);
-    if (a.size() < 2 || b.size() < 2)
-      return typing.report(op, "multiplies a vector of tokens; only matrices are understood");
-    const Dim &inner = a.back();
+    if (a.empty() || b.empty()) return typing.report(op, "multiplies a scalar; matrices or vectors were expected");
+    bool rowVector = a.size() == 1, columnVector = b.size() == 1;
+    if (rowVector) a.insert(a.begin(), Dim());
+    if (columnVector) b.push_back(Dim());
+    Dim inner = a.back();
     if (inner != b[b.size() - 2])
       return typing.report(op,
                            "contracts " + inner.print(typing.exprs) + " with " + b[b.size() - 2].print(typing.exprs));
@@ -43,25 +45,47 @@ struct MatmulRule {
                                    "; only attention may combine tokens");
     auto shape = broadcast({ArrayRef<Dim>(a).drop_back(2), ArrayRef<Dim>(b).drop_back(2)});
     if (!shape) return typing.report(op, "has batch axes that do not broadcast");
-    shape->push_back(a[a.size() - 2]);
-    shape->push_back(b.back());
+    if (!rowVector) shape->push_back(a[a.size() - 2]);
+    if (!columnVector) shape->push_back(b.back());
     typing.setToken(op, *shape);
   }
 
-  /// x @ W with a constant matrix; the recipe holds W^T, [out, in].
+  /// x @ W with a constant matrix, or W @ x with one column a token, is a linear; the recipe is [out, in].
   void lower(graph::MatmulOp op, RowBuilder &rows) const {
-    Value x = rows.rows(op.getLhs());
-    if (!x) return;
-    ArrayRef<Dim> weight = rows.typing.shape(op.getRhs());
-    bool plain = rows.typing[op.getRhs()].constant && constantProduct(weight.drop_back(2)) == 1;
-    if (!plain || rows.width(op.getLhs()) != weight[weight.size() - 2].constant()) return rows.noRowForm(op);
-    int64_t k = *weight[weight.size() - 2].constant(), n = *weight.back().constant();
-    auto recipe = rows.recipes.ofMatrix(rows.typing, op.getRhs(), op, [&](OpBuilder &builder, Value matrix) {
-      return Recipes::transpose(builder, Recipes::reshape(builder, matrix, {k, n}), {1, 0});
+    bool first = rows.typing[op.getLhs()].constant;
+    Value matrix = first ? op.getLhs() : op.getRhs(), token = first ? op.getRhs() : op.getLhs();
+    Value x = rows.rows(token);
+    if (!x) return rows.typing[token].isToken() ? void() : rows.noRowForm(op);
+    ArrayRef<Dim> shape = rows.typing.shape(matrix);
+    bool plain = rows.typing[matrix].constant && shape.size() >= 2 && constantProduct(shape.drop_back(2)) == 1;
+    if (!plain) return rows.noRowForm(op);
+    int64_t height = *shape[shape.size() - 2].constant(), width = *shape.back().constant();
+    int64_t k = first ? width : height;
+    if (rows.width(token) != k) return rows.noRowForm(op); // several rows a token
+    auto recipe = rows.recipes.ofMatrix(rows.typing, matrix, op, [&](OpBuilder &builder, Value weight) {
+      weight = Recipes::reshape(builder, weight, {height, width});
+      return first ? weight : Recipes::transpose(builder, weight, {1, 0});
     });
     if (recipe)
-      rows.set(op, rows.create<decoder::LinearOp>(op, rows.rowType(n), x, recipe, FlatSymbolRefAttr(),
-                                                  rows.builder.getI64IntegerAttr(0)));
+      rows.set(op, rows.create<decoder::LinearOp>(op, rows.rowType(first ? height : width), x, recipe,
+                                                  FlatSymbolRefAttr(), rows.builder.getI64IntegerAttr(0)));
+  }
+};
+
+struct TopkRule {
+  void infer(graph::TopkOp op, Typing &typing) const {
+    Value input = op.getInput();
+    auto k = typing.integers(op.getK(), op);
+    if (!k) return;
+    Shape shape(typing.shape(input));
+    size_t axis = op.getAxis();
+    if (k->size() != 1 || !(*k)[0].asInteger() || axis >= shape.size() || !shape[axis].constant() ||
+        !typing[input].isToken())
+      return typing.report(op, "picks the largest of " + print(typing.exprs, shape) +
+                                   " along an axis that is not constant; only columns of a token's row may be sorted");
+    shape[axis] = typing.dim(*(*k)[0].asInteger());
+    typing.setToken(op.getValues(), shape);
+    typing.setToken(op.getIndices(), shape);
   }
 };
 
@@ -69,6 +93,8 @@ struct CumsumRule {
   /// Of a closed form that does not vary along the axis.
   void infer(graph::CumsumOp op, Typing &typing) const {
     Value input = op.getInput();
+    if (typing[input].isToken() && typing.shape(input)[op.getAxis()].constant())
+      return typing.setToken(op, Shape(typing.shape(input)));
     if (!typing[input].isClosed()) return typing.report(op, "sums along tokens; only attention may combine tokens");
     bool plain = !op.getReverse();
     auto form = [&typing, input, axis = op.getAxis(), exclusive = op.getExclusive(), plain](Indices indices) -> Expr {
@@ -90,4 +116,5 @@ void ingot::infer::attachContraction(MLIRContext *context) {
   attach<graph::ReduceOp, ReduceRule>(context);
   attach<graph::MatmulOp, MatmulRule>(context);
   attach<graph::CumsumOp, CumsumRule>(context);
+  attach<graph::TopkOp, TopkRule>(context);
 }

@@ -43,10 +43,16 @@ struct EmbedRule {
   void infer(decoder::EmbedOp op, Typing &typing) const {
     auto table = recipeShape(typing, op, op.getTableAttr(), 2);
     if (!table) return;
-    if (!typing[op.getIds()].isToken()) return typing.report(op, "looks up rows by ids that are not the tokens");
+    if (readsHistory(typing, op)) return;
     Shape shape(typing.shape(op.getIds()));
     shape.push_back(typing.dim((*table)[1]));
-    typing.setToken(op, shape);
+    if (typing[op.getIds()].isToken()) return typing.setToken(op, shape);
+    typing.setClosed(op, shape, [op, &typing](Indices at) mutable -> Expr { // rows by position
+      Expr place = typing.at(op.getIds(), at.drop_back());
+      if (!place || !place.isAffine()) return {};
+      Expr element = typing.exprs.table(op.getTableAttr(), {place, at.back()});
+      return typing.exprs.mul(typing.exprs.real(op.getScale().convertToDouble()), element);
+    });
   }
   void lower(decoder::EmbedOp op, RowBuilder &rows) const {
     Value ids = rows.rows(op.getIds());
@@ -135,9 +141,10 @@ struct RopeRule {
   void lower(decoder::RopeOp op, RowBuilder &rows) const {
     Value x = rows.rows(op.getInput());
     if (!x) return;
-    if (rows.width(op.getInput()) != *rows.typing.shape(op.getInput()).back().constant()) return rows.noRowForm(op);
+    // Columns before the last axis are more heads.
+    int64_t heads = op.getHeads() * (rows.width(op.getInput()) / *rows.typing.shape(op.getInput()).back().constant());
     if (Value angles = rows.angles(op.getAngles(), op))
-      rows.set(op, rows.create<decoder::RopeOp>(op, x.getType(), x, angles, op.getHeads(), op.getInterleaved()));
+      rows.set(op, rows.create<decoder::RopeOp>(op, x.getType(), x, angles, heads, op.getInterleaved()));
   }
 };
 

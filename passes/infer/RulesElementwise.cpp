@@ -10,8 +10,8 @@ namespace {
 
 Type elementType(Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); }
 
-/// A literal as the element type holds it. Narrow types keep only literals: 2049 is no f16. What is made of activations,
-/// keys and scores keeps f32 (invariant 2 of RowBuilder.h).
+/// A literal as the element type holds it. Narrow types keep only literals: 2049 is no f16. What is made of
+/// activations, keys and scores keeps f32 (invariant 2 of RowBuilder.h).
 Expr rounded(ExprContext &exprs, Expr e, Type type) {
   auto value = e.asReal();
   bool narrowed = isa<FloatType>(type) && type.getIntOrFloatBitWidth() < 64;
@@ -217,11 +217,9 @@ std::optional<double> uniform(Typing &typing, Value value) {
   return e ? e.asReal() : std::nullopt;
 }
 
-/// A constant vector along the last axis, all other axes 1.
-bool isConstantVector(Typing &typing, Value value) {
-  ArrayRef<Dim> shape = typing.shape(value);
-  return typing[value].constant && !shape.empty() && shape.back().constant() &&
-         llvm::all_of(shape.drop_back(), [](const Dim &dim) { return dim.isOne(); });
+/// A constant that has one element for every column of the op's rows, in their order.
+bool isConstantRow(RowBuilder &rows, Value value, Operation *op) {
+  return rows.typing[value].constant && constantProduct(rows.typing.shape(value)) == rows.width(op->getResult(0));
 }
 
 struct BinaryRule {
@@ -239,7 +237,7 @@ struct BinaryRule {
     if (swaps && rows.typing[a].isClosed()) std::swap(a, b);
     if (auto value = uniform(rows.typing, b); value && rows.typing[a].isToken())
       return lowerScalar(op, rows, a, *value);
-    if (op.getKind() == graph::BinaryKind::add && rows.typing[a].isToken() && isConstantVector(rows.typing, b))
+    if (op.getKind() == graph::BinaryKind::add && rows.typing[a].isToken() && isConstantRow(rows, b, op))
       return lowerBias(op, rows, a, b);
     bool constant = rows.typing[a].constant || rows.typing[b].constant;
     constant ? rows.noRowForm(op) : lowerPair(op, rows, a, b);
@@ -263,15 +261,13 @@ struct BinaryRule {
       rows.noRowForm(op);
   }
 
-  /// x + constant vector: the bias of the linear that made x.
+  /// x + constant row: the bias of the linear that made x.
   static void lowerBias(graph::BinaryOp op, RowBuilder &rows, Value a, Value bias) {
     Value x = rows.rows(a);
     if (!x) return;
     auto linear = x.getDefiningOp<decoder::LinearOp>();
     int64_t columns = rows.width(a);
-    if (!linear || linear.getBias() || columns != rows.width(op) ||
-        rows.typing.shape(bias).back().constant() != columns)
-      return rows.noRowForm(op);
+    if (!linear || linear.getBias() || columns != rows.width(op)) return rows.noRowForm(op);
     auto recipe = rows.recipes.of(rows.typing, bias, op, [&](OpBuilder &builder, Value vector) {
       return Recipes::reshape(builder, vector, columns);
     });
@@ -332,12 +328,14 @@ struct SelectRule {
 struct CastRule {
   void infer(graph::CastOp op, Typing &typing) const {
     Type type = elementType(op.getResult());
-    bool integers = elementType(op.getInput()).isIntOrIndex() && !elementType(op.getInput()).isInteger(1);
-    elementwise(op, typing, [type, integers](ExprContext &exprs, ArrayRef<Expr> x) {
-      if (isa<FloatType>(type)) return exprs.toReal(x[0]);
-      if (type.isInteger(1) && integers && x[0]->op == ExprOp::Table)
-        return exprs.logicalNot(exprs.equal(x[0], exprs.integer(0)));
-      return type.isInteger(1) ? exprs.toBool(x[0]) : exprs.toInteger(x[0]);
+    Type from = elementType(op.getInput());
+    elementwise(op, typing, [type, from](ExprContext &exprs, ArrayRef<Expr> x) {
+      Expr value = x[0];
+      if (from.isInteger(1) && !type.isInteger(1)) value = exprs.select(value, exprs.integer(1), exprs.integer(0));
+      if (isa<FloatType>(type)) return exprs.toReal(value);
+      if (type.isInteger(1) && from.isInteger() && value->op == ExprOp::Table)
+        return exprs.logicalNot(exprs.equal(value, exprs.integer(0)));
+      return type.isInteger(1) ? exprs.toBool(value) : exprs.toInteger(value);
     });
   }
   /// Rows hold numbers as f32 (invariant 2 of RowBuilder.h): most casts do nothing to them.

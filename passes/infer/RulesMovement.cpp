@@ -134,7 +134,9 @@ Expr clampBound(ExprContext &exprs, Expr bound, Expr size) {
     } else if (*value >= (int64_t(1) << 30)) {
       return size;
     }
-  } else if (auto negative = exprs.less(bound, zero).asBool(); negative != false) {
+  } else if (auto negative = exprs.less(bound, zero).asBool(); negative == true) {
+    bound = exprs.add(size, bound); // counts from the end, like -S
+  } else if (!negative) {
     return {};
   }
   if (exprs.lessEqual(bound, zero).asBool() == true) return zero;
@@ -155,9 +157,21 @@ std::optional<Cut> cutOfTable(graph::SliceOp op, Typing &typing, Expr begin, Exp
   return Cut{begin, exprs.sub(stop, begin), 1};
 }
 
+/// A cut with a negative step out of an axis of literal length; nullopt for any other.
+std::optional<Cut> cutBackwards(ExprContext &exprs, Expr start, Expr stop, int64_t step, Expr size) {
+  auto first = start.asInteger(), last = stop.asInteger(), length = size.asInteger();
+  if (step >= 0 || step < -(int64_t(1) << 30) || !first || !last || !length) return std::nullopt;
+  int64_t begin = *first < 0 ? std::max<int64_t>(*first, -*length - 1) + *length : *first;
+  int64_t end = *last < 0 ? std::max<int64_t>(*last, -*length - 1) + *length : *last;
+  begin = std::clamp<int64_t>(begin, -1, *length - 1), end = std::clamp<int64_t>(end, -1, *length - 1);
+  int64_t count = begin > end ? (begin - end - step - 1) / -step : 0;
+  return Cut{exprs.integer(begin), exprs.integer(count), step};
+}
+
 /// What `op` cuts out of its k-th axis, of length `size`; nullopt (reported) if that depends on the sequence's length.
 std::optional<Cut> cutOf(graph::SliceOp op, Typing &typing, Expr start, Expr stop, int64_t step, Expr size) {
   ExprContext &exprs = typing.exprs;
+  if (auto backwards = cutBackwards(exprs, start, stop, step, size)) return backwards;
   Expr begin, end, length;
   if (step > 0 && size.isAffine()) begin = clampBound(exprs, start, size), end = clampBound(exprs, stop, size);
   if (begin && end) length = exprs.sub(end, begin);

@@ -220,6 +220,35 @@ struct ScatterElementsRule {
   }
 };
 
+//===- nonzero
+//-----------------------------------------------------------------------------------------------------===//
+
+struct NonzeroRule {
+  /// Of a closed value without zeros (a mask of ones): every index in row-major order.
+  void infer(graph::NonzeroOp op, Typing &typing) const {
+    ExprContext &exprs = typing.exprs;
+    Value input = op.getInput();
+    Shape shape(typing.shape(input));
+    if (!typing[input].isClosed()) return typing.report(op, "picks elements by the tokens' values");
+    SmallVector<Expr, 4> indices;
+    Dim all;
+    for (const Dim &dim : shape) {
+      indices.push_back(dim.isOne() ? exprs.integer(0) : exprs.variable(exprs.newVariable("n", dim.size(exprs))));
+      for (Expr factor : dim.factors()) all.append(exprs, factor);
+    }
+    Expr element = typing.at(input, indices);
+    if (!element || exprs.toBool(element).asBool() != true)
+      return typing.report(op, "picks the elements that are not zero out of " + exprs.print(element) +
+                                   "; only a value without zeros is understood");
+    auto form = [&typing, shape, all](Indices at) -> Expr {
+      auto axis = at[0].asInteger();
+      auto place = regroupedIndex(typing.exprs, shape, {all}, at.drop_front());
+      return axis && place && *axis >= 0 && *axis < int64_t(shape.size()) ? (*place)[*axis] : Expr();
+    };
+    typing.setClosed(op, {typing.dim(shape.size()), all}, form, typing[input].constant);
+  }
+};
+
 //===- pad
 //---------------------------------------------------------------------------------------------------------===//
 
@@ -275,5 +304,6 @@ void ingot::infer::attachScatter(MLIRContext *context) {
   attach<graph::GatherNDOp, GatherNDRule>(context);
   attach<graph::ScatterElementsOp, ScatterElementsRule>(context);
   attach<graph::ScatterNDOp, ScatterNDRule>(context);
+  attach<graph::NonzeroOp, NonzeroRule>(context);
   attach<graph::PadOp, PadRule>(context);
 }

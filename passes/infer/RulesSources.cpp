@@ -1,5 +1,6 @@
 // Where values begin: constants, weights, ranges, fills, shapes.
 #include "passes/infer/Rules.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace ingot;
@@ -76,19 +77,47 @@ struct ShapeRule {
   }
 };
 
+/// The one element of a closed scalar; null otherwise.
+Expr scalarOf(Typing &typing, Value value) {
+  if (!typing[value].isClosed() || constantProduct(typing.shape(value)) != 1) return {};
+  return typing.at(value, SmallVector<Expr, 1>(typing.shape(value).size(), typing.exprs.integer(0)));
+}
+
 struct RangeRule {
   void infer(graph::RangeOp op, Typing &typing) const {
     if (!allClosed(typing, op)) return typing.report(op, "has bounds that depend on the tokens");
-    auto start = typing.integers(op.getStart(), op), limit = typing.integers(op.getLimit(), op);
-    auto delta = typing.integers(op.getDelta(), op);
-    if (!start || !limit || !delta) return;
-    if (!(*delta)[0].is(1))
-      return typing.report(op, "steps by " + typing.exprs.print((*delta)[0]) + "; only 1 is understood");
-    Expr count = typing.exprs.sub((*limit)[0], (*start)[0]);
-    if (typing.exprs.lessEqual(typing.exprs.integer(0), count).asBool() != true)
-      return typing.report(op, "has the length " + typing.exprs.print(count) + ", which may be negative");
-    auto form = [&typing, first = (*start)[0]](Indices indices) { return typing.exprs.add(first, indices[0]); };
-    typing.setClosed(op, {Dim(typing.exprs, count)}, form, allConstant(typing, op));
+    ExprContext &exprs = typing.exprs;
+    Expr start = scalarOf(typing, op.getStart()), limit = scalarOf(typing, op.getLimit());
+    Expr delta = scalarOf(typing, op.getDelta());
+    if (!start || !limit || !delta) return typing.report(op, "has bounds without a closed form");
+    bool real = isa<FloatType>(cast<RankedTensorType>(op.getType()).getElementType());
+    if (auto count = countOf(exprs, start, limit, delta)) {
+      auto form = [&exprs, start, delta, real](Indices indices) {
+        Expr step = real ? exprs.toReal(indices[0]) : indices[0];
+        return exprs.add(start, exprs.mul(step, delta));
+      };
+      return typing.setClosed(op, {Dim(exprs, *count)}, form, allConstant(typing, op));
+    }
+    typing.report(op, "goes from " + exprs.print(start) + " to " + exprs.print(limit) + " in steps of " +
+                          exprs.print(delta) + "; the number of steps must be known and not negative");
+  }
+
+  /// ceil((limit - start) / delta); nullopt where it may be negative or is not affine.
+  static std::optional<Expr> countOf(ExprContext &exprs, Expr start, Expr limit, Expr delta) {
+    if (start.asReal() && limit.asReal() && delta.asReal()) {
+      double count = std::ceil((*limit.asReal() - *start.asReal()) / *delta.asReal());
+      if (!(count >= 0) || count > 1e9) return std::nullopt;
+      return exprs.integer(int64_t(count));
+    }
+    auto step = exprs.toInteger(delta).asInteger();
+    Expr length = exprs.sub(exprs.toInteger(limit), exprs.toInteger(start));
+    if (!step || !*step || !length.isAffine() || (delta.asReal() && double(*step) != *delta.asReal()))
+      return std::nullopt;
+    if (*step < 0) length = exprs.sub(exprs.integer(0), length);
+    int64_t stride = *step < 0 ? -*step : *step;
+    Expr count = exprs.floorDiv(exprs.add(length, exprs.integer(stride - 1)), stride);
+    if (!count.isAffine() || exprs.lessEqual(exprs.integer(0), count).asBool() != true) return std::nullopt;
+    return count;
   }
 };
 
