@@ -80,9 +80,13 @@ static OpHandler skipNorm(NormKind kind) {
     if (n.failed() || !n.require(n.isFloat(sum), "needs floats")) return;
     Norm norm{kind, sum, gain, beta, n.axis(-1, n.rank(sum)), n.real("epsilon", layer ? 1e-12f : 1e-5f)};
     if (n.failed()) return;
-    bool row = isRowNorm(n, norm);
-    n.set(0, row ? rowNorm(n, norm, n.inputName(2), layer ? n.inputName(3) : "") : spelledOut(n, norm).y);
     n.set(3, sum);
+    if (isRowNorm(n, norm) && !n.wants(1) && !n.wants(2))
+      return n.set(0, rowNorm(n, norm, n.inputName(2), layer ? n.inputName(3) : ""));
+    Normed result = spelledOut(n, norm); // with statistics, which often nobody reads: see recognise-norms
+    n.set(0, result.y);
+    n.set(1, layer ? result.mean : result.inverse);
+    n.set(2, result.inverse);
   };
 }
 

@@ -176,7 +176,7 @@ RowFunctions::Known RowFunctions::formOf(Operation *op) {
 
 void RowFunctions::follow(Value value, SmallVectorImpl<Operation *> &pending) {
   for (Operation *user : value.getUsers())
-    if (user->getBlock() == leaf.getParentBlock() &&
+    if (user->getBlock() == block &&
         isa<graph::UnaryOp, graph::BinaryOp, graph::ReduceOp, graph::CastOp, graph::UnsqueezeOp, graph::SqueezeOp>(
             user) &&
         !llvm::is_contained(pending, user))
@@ -184,8 +184,8 @@ void RowFunctions::follow(Value value, SmallVectorImpl<Operation *> &pending) {
 }
 
 /// Users in the block's order: an operand that is not known by then never will be.
-RowFunctions::RowFunctions(Value leaf)
-    : leaf(leaf), columns(typeOf(leaf).getShape().back()), rank(typeOf(leaf).getRank()) {
+RowFunctions::RowFunctions(Value leaf, Block *block)
+    : leaf(leaf), columns(typeOf(leaf).getShape().back()), block(block), rank(typeOf(leaf).getRank()) {
   known[leaf] = {algebra.row(), Layout::row};
   SmallVector<Operation *> pending;
   follow(leaf, pending);
@@ -211,9 +211,9 @@ void RowFunctions::visit(Operation *op) {
 //===- rewriting
 //---------------------------------------------------------------------------------------------------===//
 
-static void rewriteBehind(Value leaf,
+static void rewriteBehind(Value leaf, Block &block,
                           llvm::function_ref<RowRewrite(RowFunctions &, Operation *, const Terms &)> recognise) {
-  RowFunctions forms(leaf);
+  RowFunctions forms(leaf, &block);
   llvm::MapVector<Operation *, RowRewrite> recognised;
   for (auto &[op, terms] : forms.functions)
     if (RowRewrite rewrite = recognise(forms, op, terms)) recognised[op] = std::move(rewrite);
@@ -237,15 +237,26 @@ static bool isActivation(Value value) {
          !value.use_empty() && !isConstantOfModel(value);
 }
 
+/// What a region of graph.if takes from around it.
+static llvm::SmallSetVector<Value, 8> capturedBy(Block &block) {
+  llvm::SmallSetVector<Value, 8> captured;
+  for (Operation &op : block)
+    for (Value operand : op.getOperands())
+      if (operand.getParentBlock() != &block) captured.insert(operand);
+  return captured;
+}
+
 void infer::rewriteRowFunctions(func::FuncOp function,
                                 llvm::function_ref<RowRewrite(RowFunctions &, Operation *, const Terms &)> recognise) {
-  for (Block &block : function.getBody()) {
-    for (BlockArgument argument : block.getArguments())
-      if (isActivation(argument)) rewriteBehind(argument, recognise);
-    for (Operation &op : block)
-      for (Value result : op.getResults())
-        if (isActivation(result)) rewriteBehind(result, recognise);
-    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+  function.walk([&](Block *block) {
+    auto rewrite = [&](Value leaf) {
+      if (isActivation(leaf)) rewriteBehind(leaf, *block, recognise);
+    };
+    for (BlockArgument argument : block->getArguments()) rewrite(argument);
+    for (Value value : capturedBy(*block)) rewrite(value);
+    for (Operation &op : *block)
+      for (Value result : op.getResults()) rewrite(result);
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(*block)))
       if (isOpTriviallyDead(&op)) op.erase();
-  }
+  });
 }

@@ -12,7 +12,8 @@ namespace ingot::infer {
 
 class RowFunctions {
 public:
-  explicit RowFunctions(mlir::Value leaf);
+  /// Of the ops in `block`; the leaf may come from outside.
+  RowFunctions(mlir::Value leaf, mlir::Block *block);
 
   RowAlgebra algebra;
   mlir::Value leaf;
@@ -42,6 +43,7 @@ private:
   std::optional<Layout> join(Layout a, Layout b) const;
   void follow(mlir::Value value, llvm::SmallVectorImpl<mlir::Operation *> &pending);
 
+  mlir::Block *block;
   int64_t rank;
   llvm::DenseMap<mlir::Value, Typed> known;
 };

@@ -1,4 +1,4 @@
-// Softcapped logits. Norms and activations are recognised earlier (RecogniseNorms, RecogniseActivations).
+// Softcapped logits and scaled queries. Norms and activations are recognised earlier (RecogniseNorms, RecogniseActivations).
 #include "passes/infer/RowIdioms.h"
 #include "dialects/decoder/Decoder.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -25,11 +25,27 @@ struct CappedByTanh : OpRewritePattern<decoder::ScaleOp> {
   }
 };
 
+/// The scale of a query is attention's: exporters give its root to the query and to the key.
+struct ScaledQuery : OpRewritePattern<decoder::AttentionOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(decoder::AttentionOp op, PatternRewriter &rewriter) const override {
+    auto scaled = op.getQuery().getDefiningOp<decoder::ScaleOp>();
+    if (!scaled) return failure();
+    float scale = float(double(op.getScale().convertToFloat()) * scaled.getFactor().convertToFloat());
+    if (!(scale > 0)) return failure();
+    rewriter.modifyOpInPlace(op, [&] {
+      op.getQueryMutable().assign(scaled.getInput());
+      op.setScale(llvm::APFloat(scale));
+    });
+    return success();
+  }
+};
+
 } // namespace
 
 LogicalResult ingot::infer::recogniseRowIdioms(ModuleOp module) {
   RewritePatternSet patterns(module.getContext());
-  patterns.add<CappedByTanh>(module.getContext());
+  patterns.add<CappedByTanh, ScaledQuery>(module.getContext());
   FrozenRewritePatternSet frozen(std::move(patterns));
   for (auto function : module.getOps<func::FuncOp>())
     if (failed(applyPatternsAndFoldGreedily(function, frozen))) return failure();

@@ -1,4 +1,4 @@
-// Row programs spelled with ops of rows that have an op of their own: cap * tanh(x / cap) is softcap. Only exact
+// Row programs spelled with ops of rows that have an op of their own: cap * tanh(x / cap) is softcap, and so on. Only
 // identities of the row's values up to rounding; nothing depends on how an exporter names or orders its nodes.
 #pragma once
 #include "mlir/IR/BuiltinOps.h"
