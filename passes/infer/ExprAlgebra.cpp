@@ -81,6 +81,9 @@ Expr ExprContext::isZero(Expr e) {
   if (auto value = e.asInteger()) return boolean(*value == 0);
   if (auto low = lowerBound(e); low && *low > 0) return boolean(false);
   if (auto high = upperBound(e); high && *high < 0) return boolean(false);
+  // At an end of its range equality is a bound, whose negation is one, too.
+  if (lowerBound(e) == 0) return atMostZero(e);
+  if (upperBound(e) == 0) return atMostZero(combine(integer(0), e, -1));
   int64_t divisor = commonDivisor(e);
   if (e->constant % divisor) return boolean(false);
   if (e->terms.front().second < 0) divisor = -divisor;
@@ -92,11 +95,20 @@ Expr ExprContext::isZero(Expr e) {
 //===- arithmetic
 //--------------------------------------------------------------------------------------------------===//
 
-/// Moves a two-operand op with one literal and one Select into the branches.
+/// The leaves of an affine form or of Selects of affine forms; 0 if there is another one or too many.
+static unsigned affineLeaves(Expr e) {
+  if (e.isAffine()) return 1;
+  if (e->op != ExprOp::Select) return 0;
+  unsigned yes = affineLeaves(e->operands[1]), no = affineLeaves(e->operands[2]);
+  return yes && no && yes + no <= 4 ? yes + no : 0;
+}
+
+/// Moves a two-operand op into the branches of a Select: with a literal always, with integers where the branches are.
 std::optional<Expr> ExprContext::throughSelect(llvm::function_ref<Expr(Expr, Expr)> op, Expr a, Expr b) {
-  if (a->op == ExprOp::Select && b.isLiteral())
+  bool integers = !(a.isAffine() && b.isAffine()) && affineLeaves(a) && affineLeaves(b);
+  if (a->op == ExprOp::Select && (b.isLiteral() || integers))
     return select(a->operands[0], op(a->operands[1], b), op(a->operands[2], b));
-  if (b->op == ExprOp::Select && a.isLiteral())
+  if (b->op == ExprOp::Select && (a.isLiteral() || integers))
     return select(b->operands[0], op(a, b->operands[1]), op(a, b->operands[2]));
   return std::nullopt;
 }
@@ -215,7 +227,24 @@ Expr ExprContext::mod(Expr a, int64_t divisor) {
 //===- conversions
 //-------------------------------------------------------------------------------------------------===//
 
+/// A comparison or connective: surely a Boolean.
+static bool isTruth(Expr e) {
+  switch (e->op) {
+  case ExprOp::AtMostZero:
+  case ExprOp::IsZero:
+  case ExprOp::Less:
+  case ExprOp::Equal:
+  case ExprOp::And:
+  case ExprOp::Or:
+  case ExprOp::Not:
+    return true;
+  default:
+    return false;
+  }
+}
+
 Expr ExprContext::toReal(Expr a) {
+  if (isTruth(a)) return select(a, real(1), real(0));
   if (auto value = a.asInteger()) return real(double(*value));
   if (a->op == ExprOp::Bool) return real(a->constant);
   if (a->op == ExprOp::Real) return a;
@@ -224,6 +253,7 @@ Expr ExprContext::toReal(Expr a) {
 }
 
 Expr ExprContext::toInteger(Expr a) {
+  if (isTruth(a)) return select(a, integer(1), integer(0));
   if (auto value = a.asReal()) return std::fabs(*value) < 0x1p62 ? integer(int64_t(*value)) : undefined();
   if (a->op == ExprOp::Bool) return integer(a->constant);
   if (a->op == ExprOp::ToReal) return a->operands[0];
@@ -311,6 +341,10 @@ Expr ExprContext::select(Expr condition, Expr yes, Expr no) {
   if (yes->op == ExprOp::Select && yes->operands[0] == condition) yes = yes->operands[1];
   if (no->op == ExprOp::Select && no->operands[0] == condition) no = no->operands[2];
   if (yes == no) return yes;
+  if (Expr zero = condition->op == ExprOp::AtMostZero ? condition->operands[0] : Expr();
+      zero && zero->constant == 0 && zero->terms.size() == 1 && zero->terms[0] == std::pair(zero->terms[0].first, int64_t(1)))
+    if (mentions(yes, zero->terms[0].first)) // v <= 0 with v >= 0 (invariant 4)
+      return select(condition, substitute(yes, {{zero->terms[0].first, integer(0)}}), no);
   if (yes.asBool() && no.asBool()) return *yes.asBool() ? condition : logicalNot(condition);
   if (yes.asBool()) return *yes.asBool() ? logicalOr(condition, no) : logicalAnd(logicalNot(condition), no);
   if (no.asBool()) return *no.asBool() ? logicalOr(logicalNot(condition), yes) : logicalAnd(condition, yes);

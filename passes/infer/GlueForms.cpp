@@ -35,12 +35,127 @@ static Expr extremum(ExprContext &exprs, ReduceKind kind, Expr element, Variable
   return exprs.substitute(element, {{r, last ? exprs.sub(size, exprs.integer(1)) : exprs.integer(0)}});
 }
 
+/// How many r in [0, size) fulfil a conjunction of bounds on r. Null if it is none.
+static Expr countOf(ExprContext &exprs, Expr condition, Variable r, Expr size) {
+  Expr least = exprs.integer(0), most = exprs.sub(size, exprs.integer(1));
+  SmallVector<Expr> work{condition};
+  while (!work.empty()) {
+    Expr bound = work.pop_back_val();
+    if (bound->op == ExprOp::And) {
+      work.append(bound->operands.begin(), bound->operands.end());
+      continue;
+    }
+    if (bound->op != ExprOp::AtMostZero) return {};
+    Expr form = bound->operands[0], index = exprs.variable(r);
+    Expr upper = exprs.sub(index, form), lower = exprs.add(index, form); // r - form, where form = r - upper <= 0
+    if (!exprs.mentions(upper, r))
+      most = exprs.minimum(most, upper);
+    else if (!exprs.mentions(lower, r))
+      least = exprs.maximum(least, lower);
+    else
+      return {};
+  }
+  return exprs.maximum(exprs.integer(0), exprs.add(exprs.sub(most, least), exprs.integer(1)));
+}
+
+namespace {
+/// How many r in [0, size) make a condition true: an interval where it is a conjunction of bounds on r.
+struct Counter {
+  ExprContext &exprs;
+  Variable r;
+  Expr size;
+  Expr low, high, guard; ///< r in [low, high) where the guard holds
+
+  Counter(ExprContext &exprs, Variable r, Expr size)
+      : exprs(exprs), r(r), size(size), low(exprs.integer(0)), high(size), guard(exprs.boolean(true)) {}
+
+  int64_t slope(Expr affine) const {
+    for (auto [v, coefficient] : affine->terms)
+      if (v == r) return coefficient;
+    return 0;
+  }
+
+  /// Narrows the interval by a bound; false if the condition is no bound.
+  bool meet(Expr condition, bool truth) {
+    if (!exprs.mentions(condition, r)) {
+      guard = exprs.logicalAnd(guard, truth ? condition : exprs.logicalNot(condition));
+      return true;
+    }
+    if (condition->op == ExprOp::Not) return meet(condition->operands[0], !truth);
+    if (condition->op == (truth ? ExprOp::And : ExprOp::Or))
+      return meet(condition->operands[0], truth) && meet(condition->operands[1], truth);
+    if (condition->op == ExprOp::IsZero && truth) {
+      Expr at = rootOf(condition->operands[0]);
+      if (!at) return false;
+      return raise(at), lower(exprs.add(at, exprs.integer(1))), true;
+    }
+    if (condition->op != ExprOp::AtMostZero) return false;
+    Expr form = truth ? condition->operands[0] : exprs.sub(exprs.integer(1), condition->operands[0]);
+    Expr at = rootOf(form);
+    if (!at) return false;
+    slope(form) > 0 ? lower(exprs.add(at, exprs.integer(1))) : raise(at);
+    return true;
+  }
+
+  /// The r where an affine form of slope 1 or -1 is 0; null for other slopes.
+  Expr rootOf(Expr form) const {
+    int64_t k = slope(form);
+    if (k != 1 && k != -1) return {};
+    Expr rest = exprs.sub(form, exprs.mul(exprs.integer(k), exprs.variable(r)));
+    return exprs.mul(exprs.integer(-k), rest);
+  }
+  void raise(Expr bound) { low = exprs.maximum(low, bound); }
+  void lower(Expr bound) { high = exprs.minimum(high, bound); }
+
+  Expr count() { return exprs.select(guard, exprs.maximum(exprs.integer(0), exprs.sub(high, low)), exprs.integer(0)); }
+};
+} // namespace
+
+/// The number of r in [0, size) where the condition holds; null if it is neither an interval nor all but one.
+static Expr countTrue(ExprContext &exprs, Expr condition, Variable r, Expr size) {
+  for (bool truth : {true, false}) {
+    Counter counter(exprs, r, size);
+    if (counter.meet(condition, truth)) return truth ? counter.count() : exprs.sub(size, counter.count());
+  }
+  return {};
+}
+
+/// A combination of elements that are one of two literals (a mask as numbers or truth values).
+static Expr ofTwoLiterals(ExprContext &exprs, ReduceKind kind, Expr element, Variable r, Expr size) {
+  if (element->op != ExprOp::Select || !element->operands[1].isLiteral() || !element->operands[2].isLiteral())
+    return {};
+  Expr yes = element->operands[1], no = element->operands[2];
+  Expr count = countTrue(exprs, element->operands[0], r, size);
+  if (!count) return {};
+  bool real = yes.asReal().has_value();
+  if (kind == ReduceKind::max || kind == ReduceKind::min) {
+    bool first = exprs.less(yes, no).asBool() == (kind == ReduceKind::min); // the first literal wins where it occurs
+    Expr winner = first ? yes : no, loser = first ? no : yes;
+    Expr occurrences = first ? count : exprs.sub(size, count);
+    return exprs.select(exprs.lessEqual(exprs.integer(1), occurrences), winner, loser);
+  }
+  if (kind != ReduceKind::sum) return {};
+  Expr rest = exprs.sub(size, count);
+  auto times = [&](Expr n, Expr literal) { return exprs.mul(real ? exprs.toReal(n) : n, literal); };
+  if (no.is(0) || no.asReal() == 0.0) return times(count, yes);
+  if (yes.is(0) || yes.asReal() == 0.0) return times(rest, no);
+  return exprs.add(times(count, yes), times(rest, no));
+}
+
 /// Combines the elements of a long or symbolic axis, where `element` is the one at index r. Null if there is no form.
 static Expr alongAxis(ExprContext &exprs, ReduceKind kind, Expr element, Variable r, Expr size) {
   if (!element) return {};
   bool varies = exprs.mentions(element, r);
+  if (varies)
+    if (Expr two = ofTwoLiterals(exprs, kind, element, r, size)) return two;
   if (kind == ReduceKind::max || kind == ReduceKind::min)
     return varies ? extremum(exprs, kind, element, r, size) : element;
+  if (varies && kind == ReduceKind::sum && element->op == ExprOp::Select) {
+    Expr yes = element->operands[1], no = element->operands[2];
+    bool counts = (yes.is(1) && no.is(0)) || (yes.asReal() == 1.0 && no.asReal() == 0.0);
+    Expr count = counts ? countOf(exprs, element->operands[0], r, size) : Expr();
+    return count && yes.asReal() ? exprs.toReal(count) : count;
+  }
   if (varies) return {};
   if (kind == ReduceKind::mean) return element;
   if (kind == ReduceKind::prod) return element.is(1) || element.asReal() == 1.0 ? element : Expr();

@@ -79,8 +79,11 @@ static Value cut(OpBuilder &builder, Value table, const TableSlice &slice, int64
     return builder.create<weights::SliceOp>(x.getLoc(), type.clone(shape), x, axis, begin);
   };
   int64_t n = slice.columns.size();
-  Value x = Recipes::reshape(builder, table, {rows, columns / slice.step, slice.step});
-  x = along(x, 2, slice.first % slice.step, 1);
+  Value x = table;
+  if (slice.step > 1) {
+    x = Recipes::reshape(builder, x, {rows, columns / slice.step, slice.step});
+    x = along(x, 2, slice.first % slice.step, 1);
+  }
   x = Recipes::reshape(builder, x, {rows, columns / slice.step});
   x = along(x, 1, slice.first / slice.step, n);
   return along(x, 0, slice.offset, rows - slice.offset);
