@@ -66,7 +66,7 @@ static void simplifyBody(Block &block) {
       OpBuilder b(&op);
       if (Value better = simplified(b, &op)) op.getResult(0).replaceAllUsesWith(better), changed = true;
     }
-    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block.without_terminator())))
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) // the terminator is not dead
       if (isOpTriviallyDead(&op)) op.erase(), changed = true;
   }
 }
@@ -186,7 +186,9 @@ static RowsOp join(RowsOp producer, RowsOp reader, Operation *place) {
   return trimmed(made);
 }
 
-static bool dependsOnIdsOnly(RowsOp op) { return llvm::all_of(op.getInputs(), llvm::IsaPred<BlockArgument>); }
+static bool dependsOnIdsOnly(RowsOp op) {
+  return llvm::all_of(op.getInputs(), [](Value input) { return typeOf(input).getElementType().isInteger(); });
+}
 
 /// Where the two may be joined (rule 1); null: nowhere.
 static Operation *meetingPlace(RowsOp producer, RowsOp reader) {

@@ -319,9 +319,33 @@ struct CompareRule {
   }
 };
 
+/// What a closed condition is at every index; nullopt if it varies.
+std::optional<bool> constantTruth(Typing &typing, Value condition) {
+  if (!typing[condition].isClosed()) return std::nullopt;
+  ExprContext &exprs = typing.exprs;
+  Shape shape(typing.shape(condition));
+  SmallVector<Expr, 4> indices;
+  Facts facts = typing.prover.tokenFacts(typing.scores().i, typing.scores().j);
+  for (const Dim &dim : shape) {
+    if (dim == typing.freshDim())
+      indices.push_back(exprs.variable(typing.scores().i));
+    else
+      indices.push_back(dim.isOne() ? exprs.integer(0) : exprs.variable(exprs.newVariable("d", dim.size(exprs))));
+  }
+  Expr e = typing.at(condition, indices);
+  return e ? typing.prover.simplify(e, facts).asBool() : std::nullopt;
+}
+
 struct SelectRule {
   void infer(graph::SelectOp op, Typing &typing) const {
     elementwise(op, typing, [](ExprContext &exprs, ArrayRef<Expr> x) { return exprs.select(x[0], x[1], x[2]); });
+  }
+  /// A choice that is the same for all tokens (a guard of rows that see no key) is one of the operands.
+  void lower(graph::SelectOp op, RowBuilder &rows) const {
+    auto choice = constantTruth(rows.typing, op.getCondition());
+    Value chosen = choice ? (*choice ? op.getYes() : op.getNo()) : Value();
+    if (!chosen || !rows.typing[chosen].isToken() || rows.width(chosen) != rows.width(op)) return rows.noRowForm(op);
+    if (Value x = rows.rows(chosen)) rows.set(op, x);
   }
 };
 

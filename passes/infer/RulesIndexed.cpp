@@ -100,8 +100,9 @@ struct GatherRule {
     }
     Value ids = rows.rows(op.getIndices());
     ArrayRef<Dim> from = rows.typing.shape(op.getInput());
-    if (!ids) return;
-    if (!rows.typing[op.getInput()].constant || op.getAxis() != 0 || from.size() != 2) return rows.noRowForm(op);
+    bool whole = rows.typing[op.getInput()].constant && op.getAxis() == 0 && from.size() == 2;
+    bool isIds = ids && cast<RankedTensorType>(ids.getType()).getElementType().isInteger();
+    if (!whole || !isIds) return rows.noRowForm(op);
     auto table = rows.recipes.ofMatrix(rows.typing, op.getInput(), op);
     if (table)
       rows.set(op, rows.create<decoder::EmbedOp>(op, rows.rowType(rows.width(op)), ids, table,

@@ -1,10 +1,13 @@
 // Runs the ONNX node suite: every test whose graph import claims must give the expected outputs in the reference
-// evaluator. Usage: onnx_node_suite SHARED [NAME...]; INGOT_SHARED overrides SHARED. Named tests explain themselves.
+// evaluator, and as a compiled row program where row programs hold its ops and types. Usage: onnx_node_suite SHARED
+// [NAME...]; INGOT_SHARED overrides SHARED. Named tests explain themselves.
 //
 // A graph that import refuses as it stands is tried again with its integer and boolean inputs bound to the test's
 // values: axes and the like are inputs in this suite, constants in models.
 #include "compiler/import/Import.h"
 #include "compiler/reference/Evaluator.h"
+#include "compiler/target/CpuTarget.h"
+#include "test/onnx/row_program.h"
 #include "test/onnx/tensor_file.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -25,12 +28,15 @@ namespace {
 
 // The least number of passes of the suite of ONNX 1.22: a claim that is lost fails as loudly as a wrong result.
 constexpr int minimumPassed = 1075;
+// Of those: compiled with a row an index of the leading axis, and with the whole tensors as one row.
+constexpr int minimumRowWise = 1, minimumWholeRow = 1;
 
 enum class Outcome { passed, failed, notClaimed };
 
 struct Result {
   Outcome outcome;
   std::string reason;
+  test::RowResult rows = {test::RowOutcome::noCode, "was not tried"};
 };
 
 struct Test {
@@ -94,6 +100,7 @@ Result evaluate(ModuleOp module, const std::string &model, const std::vector<std
   for (size_t i = 0; i < names.size() && i < test.inputs.size(); ++i)
     if (!options.bindings.count(names[i]) && test.inputs[i]) arguments.push_back(*test.inputs[i]);
   reference::Evaluator evaluator(module, model);
+  std::vector<Array> given = arguments;
   auto results = evaluator.run("main", std::move(arguments));
   if (!results) return {Outcome::failed, evaluator.error()};
   if (test.outputs.empty()) return {Outcome::failed, "the test has no outputs"};
@@ -102,11 +109,19 @@ Result evaluate(ModuleOp module, const std::string &model, const std::vector<std
     if (std::string text = compare((*results)[i], *test.outputs[i]); !text.empty())
       return {Outcome::failed, "output " + std::to_string(i) + ": " + text};
   }
-  return {Outcome::passed, ""};
+  Result result = {Outcome::passed, ""};
+  std::vector<Array> expected;
+  for (const auto &output : test.outputs) expected.push_back(*output);
+  if (__builtin_cpu_supports("avx2")) result.rows = test::runAsRows(module, given, expected, compare);
+  return result;
 }
 
 Result runTest(const fs::path &folder) {
   MLIRContext context(MLIRContext::Threading::DISABLED);
+  DialectRegistry registry;
+  cpu::registerCpuTarget(registry);
+  context.appendDialectRegistry(registry);
+  context.loadAllAvailableDialects();
   context.loadDialect<func::FuncDialect>();
   std::string model = (folder / "model.onnx").string();
   Test test = {readTensors(folder / "test_data_set_0", "input_", context),
@@ -132,7 +147,20 @@ fs::path unpack(const fs::path &archive) {
 
 struct Counts {
   int passed = 0, failed = 0, notClaimed = 0;
+  int rowWise = 0, wholeRow = 0, noCode = 0;
 };
+
+void reportRows(const std::string &name, const test::RowResult &rows, bool verbose, Counts &counts) {
+  using test::RowOutcome;
+  counts.rowWise += rows.outcome == RowOutcome::rowWise;
+  counts.wholeRow += rows.outcome == RowOutcome::wholeRow;
+  counts.noCode += rows.outcome == RowOutcome::noCode;
+  counts.failed += rows.outcome == RowOutcome::failed;
+  static constexpr const char *names[] = {"compiled row-wise", "compiled as one row", "not compiled",
+                                          "FAILED compiled"};
+  if (verbose || rows.outcome == RowOutcome::failed)
+    std::printf("%s %s: %s\n", names[int(rows.outcome)], name.c_str(), rows.reason.c_str());
+}
 
 void report(const std::string &name, const Result &result, bool verbose, Counts &counts) {
   counts.passed += result.outcome == Outcome::passed;
@@ -143,6 +171,7 @@ void report(const std::string &name, const Result &result, bool verbose, Counts 
                                                             : "not claimed";
   if (verbose || result.outcome == Outcome::failed)
     std::printf("%s %s: %s\n", outcome, name.c_str(), result.reason.c_str());
+  if (result.outcome == Outcome::passed) reportRows(name, result.rows, verbose, counts);
 }
 
 } // namespace
@@ -164,9 +193,13 @@ int main(int argc, char **argv) {
   Counts counts;
   for (const fs::path &test : tests) report(test.filename(), runTest(test), !wanted.empty(), counts);
   fs::remove_all(folder);
-  std::printf("ONNX node suite: %d passed, %d failed, %d not claimed\n", counts.passed, counts.failed,
-              counts.notClaimed);
+  std::printf(
+      "ONNX node suite: %d passed, %d failed, %d not claimed; of those passed %d compiled row-wise, %d compiled as "
+      "one row, %d not compiled\n",
+      counts.passed, counts.failed, counts.notClaimed, counts.rowWise, counts.wholeRow, counts.noCode);
   if (!wanted.empty()) return counts.failed ? 1 : 0;
   if (counts.passed < minimumPassed) std::printf("FAILED: at least %d must pass\n", minimumPassed);
-  return counts.failed || counts.passed < minimumPassed ? 1 : 0;
+  bool compiled = counts.rowWise >= minimumRowWise && counts.wholeRow >= minimumWholeRow;
+  if (!compiled) std::printf("FAILED: at least %d and %d must be compiled\n", minimumRowWise, minimumWholeRow);
+  return counts.failed || counts.passed < minimumPassed || !compiled ? 1 : 0;
 }
