@@ -124,7 +124,7 @@ LogicalResult LoadOp::verifySymbolUses(SymbolTableCollection &symbols) {
 LogicalResult ConstantOp::verify() {
   if (failed(verifyTensors(*this)) || failed(verifyNoGrid(*this))) return failure();
   if (!isa<DenseElementsAttr>(getValue())) return emitOpError("holds dense elements only");
-  int64_t bytes = resultOf(*this).getNumElements() * ceilDiv(resultOf(*this).getElementTypeBitWidth(), 8);
+  int64_t bytes = ceilDiv(resultOf(*this).getNumElements() * resultOf(*this).getElementTypeBitWidth(), 8);
   if (bytes > 64 << 10) return emitOpError("is larger than 64 KiB; use a source");
   return success();
 }
