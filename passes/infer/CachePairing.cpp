@@ -23,8 +23,11 @@ static std::optional<unsigned> layerNumber(StringRef name) {
   return number;
 }
 
-/// K2. Empty if the names agree.
+/// K2. Empty if the names agree, or the output's is none (an exporter's 'cat_17').
 static std::string contradiction(StringRef past, StringRef present) {
+  bool meant = llvm::any_of(ArrayRef<StringRef>{"present", "past", "key", "value", "cache"},
+                            [&](StringRef word) { return present.contains(word); });
+  if (!meant) return "";
   auto from = layerNumber(past), to = layerNumber(present);
   bool swapped =
       (past.contains("key") && !past.contains("value") && present.contains("value") && !present.contains("key")) ||

@@ -86,6 +86,8 @@ static ClosedForm knownIntegers(Typing &typing, StringRef name, bool boolean) {
   if (name.contains("mask")) return literal(1);
   if (name.contains("use_cache")) return literal(1);
   if (name.contains("logits_to_keep") || name.contains("token_type")) return literal(0);
+  if (name.contains("nonpad_kv_seqlen")) return [&exprs](Indices) { return exprs.total(); };
+  if (name.contains("write_indices")) return [&exprs](Indices) { return exprs.past(); };
   if (name.contains("position"))
     return [&exprs](Indices at) { return exprs.add(exprs.past(), at.empty() ? exprs.integer(0) : at.back()); };
   return {};
@@ -95,10 +97,10 @@ static bool setIntegers(Typing &typing, BlockArgument argument, Interface &inter
   StringRef name = argumentName(typing.main, argument.getArgNumber());
   RankedTensorType type = typeOf(argument);
   ClosedForm known = knownIntegers(typing, name, type.getElementType().isInteger(1));
-  bool scalar = type.getRank() == 0 || type.getShape().back() == 1 || name.contains("use_cache") ||
-                name.contains("logits_to_keep");
+  bool scalar = type.getRank() == 0 || name.contains("seqlen") || name.contains("write_indices") ||
+                (known && type.getShape().back() == 1) || name.contains("use_cache") || name.contains("logits_to_keep");
   Shape shape(type.getRank());
-  if (!scalar || !known) shape.back() = name.contains("mask") ? typing.totalDim() : typing.freshDim();
+  if (!scalar && !shape.empty()) shape.back() = name.contains("mask") ? typing.totalDim() : typing.freshDim();
   if (known) {
     typing.setClosed(argument, shape, known);
   } else if (type.getRank() != 2 || interface.tokens) {
@@ -119,6 +121,9 @@ static bool setIntegers(Typing &typing, BlockArgument argument, Interface &inter
 static bool setArgument(Typing &typing, BlockArgument argument, Interface &interface, const LearntSizes &learnt) {
   RankedTensorType type = typeOf(argument);
   if (isPast(typing, argument)) return setPast(typing, argument, learnt);
+  bool used =
+      llvm::any_of(argument.getUsers(), [](Operation *user) { return !user->hasTrait<OpTrait::IsTerminator>(); });
+  if (!used) return typing.setUnknown(argument), true; // handed through, or nothing at all
   if (type && type.getElementType().isIntOrIndex() && type.getRank() <= 2)
     return setIntegers(typing, argument, interface);
   if (type && isa<FloatType>(type.getElementType()) && type.getRank() == 3)

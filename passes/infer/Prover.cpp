@@ -93,23 +93,28 @@ static bool isAtom(Expr e) {
   }
 }
 
+/// Comparisons of integers first: decided, they leave what reals compare plain.
 Expr Prover::firstAtom(Expr e) {
   llvm::SmallPtrSet<const ExprNode *, 16> seen;
   llvm::SmallVector<Expr> work{e};
+  Expr real;
   while (!work.empty()) {
     Expr x = work.pop_back_val();
     if (!seen.insert(x.get()).second) continue;
-    if (isAtom(x)) return x;
+    if (x->op == ExprOp::AtMostZero || x->op == ExprOp::IsZero) return x;
+    if (!real && isAtom(x)) real = x;
     for (Expr operand : llvm::reverse(x->operands)) work.push_back(operand);
   }
-  return {};
+  return real;
 }
+
+static bool comparesReals(Expr atom) { return atom && (atom->op == ExprOp::Less || atom->op == ExprOp::Equal); }
 
 bool Prover::split(Expr f, Expr g, const Facts &facts, unsigned &budget) {
   if (f == g) return true;
   if (budget-- == 0) return budget = 0, false;
   Expr atom = firstAtom(f);
-  if (!atom) atom = firstAtom(g);
+  if (Expr other = firstAtom(g); !atom || (other && comparesReals(atom) && !comparesReals(other))) atom = other;
   if (!atom) return false;
   for (bool truth : {true, false}) {
     Facts branch = facts;

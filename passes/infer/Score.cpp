@@ -172,11 +172,22 @@ bool ScoreReader::visible(Expr leaf, std::optional<ScoreForm> &form) {
 //===- all cases
 //---------------------------------------------------------------------------------------------------===//
 
+/// A visible score against the type's least number, as in max(score, least): it is above. nullopt: something else.
+std::optional<bool> ScoreReader::aboveNever(Expr atom) {
+  if (atom->op != ExprOp::Less && atom->op != ExprOp::Equal) return std::nullopt;
+  for (unsigned k : {0, 1}) {
+    auto least = atom->operands[k].asReal();
+    if (least && *least <= Never && visibleForm(atom->operands[1 - k])) return atom->op == ExprOp::Less && k == 0;
+  }
+  return std::nullopt;
+}
+
 bool ScoreReader::cases(Expr e, const Facts &facts, unsigned &budget, Leaf leaf) {
   if (budget == 0) return false;
   --budget;
   Expr atom = prover.firstAtom(e);
   if (!atom) return leaf(e);
+  if (auto truth = aboveNever(atom)) return cases(exprs.decide(e, atom, *truth), facts, budget, leaf);
   for (bool truth : {true, false}) {
     Facts branch = facts;
     if (branch.assume(atom, truth) && !cases(exprs.decide(e, atom, truth), branch, budget, leaf)) return false;

@@ -43,6 +43,7 @@ public:
 private:
   using Leaf = llvm::function_ref<bool(Expr)>;
   bool cases(Expr e, const Facts &facts, unsigned &budget, Leaf leaf);
+  std::optional<bool> aboveNever(Expr atom);
   bool masked(Expr leaf);
   bool visible(Expr leaf, std::optional<ScoreForm> &form);
   std::optional<ScoreForm> visibleForm(Expr leaf);

@@ -3,6 +3,7 @@
 #include "dialects/graph/Graph.h"
 #include "dialects/graph/NodeLocation.h"
 #include "dialects/weights/Weights.h"
+#include "passes/infer/Experts.h"
 #include "passes/infer/IndexFunction.h"
 
 using namespace mlir;
@@ -44,10 +45,14 @@ void Typing::type(Operation &op) {
       llvm::any_of(op.getOperands(), [&](Value v) { return values[v].kind == AbstractValue::Kind::Unknown; });
   muted = poisoned || unknown;
   if (!unknown) {
-    if (auto rule = dyn_cast<IndexFunction>(op))
-      rule.inferValues(*this);
-    else
-      report(&op, "is not understood");
+    if (!experts) experts = std::make_shared<Experts>(*this);
+    auto rule = [&] {
+      if (auto known = dyn_cast<IndexFunction>(op))
+        known.inferValues(*this);
+      else
+        report(&op, "is not understood");
+    };
+    if (!experts->infer(&op, rule)) rule();
   }
   auto own = reports.find(&op);
   bool failed = own != reports.end() && own->second.fatal;
@@ -150,6 +155,34 @@ Expr Typing::at(Value value, Indices indices) {
   return element;
 }
 
+/// The least constant that a comparison in `e` holds against P, S or their sum; 0: none.
+static int64_t leastThreshold(Expr e) {
+  int64_t least = 0;
+  SmallVector<Expr> work{e};
+  llvm::SmallPtrSet<const ExprNode *, 16> seen;
+  while (!work.empty()) {
+    Expr part = work.pop_back_val();
+    if (!seen.insert(part.get()).second) continue;
+    work.append(part->operands.begin(), part->operands.end());
+    if (part->op != ExprOp::AtMostZero) continue;
+    int64_t constant = std::abs(part->operands[0]->constant);
+    if (constant > 1 && (!least || constant < least)) least = constant;
+  }
+  return least;
+}
+
+/// A shape that an exporter clamps to a table's length (min(P + S, 128)) is plain within it; the context stays there.
+Expr Typing::unclamped(Expr e) {
+  int64_t positions = e ? leastThreshold(e) : 0;
+  if (!positions) return e;
+  Facts facts = prover.tokenFacts(scores().i, scores().j);
+  facts.assumeAtMostZero(exprs.sub(exprs.total(), exprs.integer(positions)));
+  Expr plain = prover.simplify(e, facts);
+  if (!plain.isAffine()) return e;
+  limitPositions(positions);
+  return plain;
+}
+
 std::optional<SmallVector<Expr, 4>> Typing::integers(Value value, Operation *user) {
   const AbstractValue &abstract = (*this)[value];
   if (!abstract.isClosed()) {
@@ -165,6 +198,7 @@ std::optional<SmallVector<Expr, 4>> Typing::integers(Value value, Operation *use
   for (int64_t k = 0; k < *length; ++k) {
     SmallVector<Expr, 1> index(abstract.shape.size(), exprs.integer(k));
     Expr element = at(value, index);
+    if (element && !element.isAffine()) element = unclamped(element);
     if (!element || !element.isAffine()) {
       report(user, "takes a shape or bound with the closed form " + exprs.print(element) +
                        ", which is not affine in S and P");
@@ -175,9 +209,17 @@ std::optional<SmallVector<Expr, 4>> Typing::integers(Value value, Operation *use
   return result;
 }
 
+static constexpr int64_t Boundless = int64_t(1) << 30;
+
 int64_t Typing::longestContext() const {
-  int64_t limit = contextLimit ? contextLimit : int64_t(1) << 30;
+  int64_t limit = contextLimit ? contextLimit : Boundless;
   return positionLimit ? std::min(limit, positionLimit) : limit;
+}
+
+int64_t Typing::boundContext() {
+  int64_t limit = longestContext();
+  if (limit < Boundless) limitPositions(limit);
+  return limit;
 }
 
 //===- scores

@@ -30,6 +30,7 @@
 
 namespace ingot::infer {
 
+class Experts;
 class RowBuilder;
 class Typing;
 
@@ -127,14 +128,18 @@ public:
   int64_t positionLimit = 0; ///< 0: none
   /// The longest context that will be run, P + S: what was asked for, else the model's own; huge if nobody knows.
   int64_t longestContext() const;
+  /// The same to build on: contexts will stay within it (limitPositions).
+  int64_t boundContext();
   int64_t contextLimit = 0; ///< asked for; 0: none
   llvm::DenseMap<mlir::Operation *, Recognised> recognised;
+  std::shared_ptr<Experts> experts; ///< what routers lead to
   /// Names a relaxation of the chunk law that the compiled model makes use of (decoder.limits).
   void relax(llvm::StringRef name) { relaxations.insert(name.str()); }
   std::set<std::string> relaxations;
 
 private:
   Expr readMask(Expr table);
+  Expr unclamped(Expr e);
 
   friend class View;
   struct Report {
