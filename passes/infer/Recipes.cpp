@@ -2,6 +2,7 @@
 #include "passes/infer/Recipes.h"
 #include "dialects/graph/Graph.h"
 #include "dialects/weights/NormalForm.h"
+#include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -58,6 +59,24 @@ static StringRef hintFor(Value constant) {
     constant = op->getOperand(0);
   }
   return "constant";
+}
+
+FlatSymbolRefAttr Recipes::stack(ArrayRef<FlatSymbolRefAttr> parts, Location location) {
+  if (parts.size() == 1) return parts.front();
+  weights::RecipeOp recipe = open(location, (parts.front().getValue() + ".experts").str());
+  OpBuilder builder = OpBuilder::atBlockEnd(&recipe.getBody().front());
+  SmallVector<Value> values;
+  for (FlatSymbolRefAttr part : parts) {
+    IRMapping mapping;
+    for (Operation &op : lookup(part).getBody().front())
+      if (auto yield = dyn_cast<weights::YieldOp>(op))
+        values.push_back(mapping.lookup(yield.getValue()));
+      else
+        builder.clone(op, mapping);
+  }
+  Value made = weights::concat(builder, values, 0);
+  builder.create<weights::YieldOp>(location, made);
+  return add(recipe);
 }
 
 //===- constants of the graph as recipe values

@@ -28,6 +28,9 @@ public:
   /// The same of a source or an array, with `finish` applied.
   mlir::FlatSymbolRefAttr ofTable(mlir::Attribute table, mlir::Location location, Finish finish);
 
+  /// The values of recipes one below the other (axis 0): what is one weight an expert in the graph.
+  mlir::FlatSymbolRefAttr stack(llvm::ArrayRef<mlir::FlatSymbolRefAttr> parts, mlir::Location location);
+
   weights::RecipeOp lookup(mlir::FlatSymbolRefAttr symbol);
 
   /// The normal form's (dialects/weights/NormalForm.h).
