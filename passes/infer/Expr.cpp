@@ -250,7 +250,11 @@ static void printAffine(Expr e, const std::vector<std::string> &names, llvm::raw
     os << (e->constant > 0 ? "+" : "") << e->constant;
 }
 
+/// Messages are cut there; a shared term is printed where it is used, which may be exponentially often.
+static constexpr size_t maxPrinted = 200;
+
 void ExprContext::print(Expr e, llvm::raw_ostream &os) {
+  if (os.tell() > maxPrinted) return;
   auto list = [&](ArrayRef<Expr> operands) { llvm::interleave(operands, os, [&](Expr x) { print(x, os); }, ", "); };
   switch (e->op) {
   case ExprOp::Affine:
@@ -324,6 +328,6 @@ std::string ExprContext::print(Expr e) {
     print(e, os);
   else
     os << "no closed form";
-  if (text.size() > 200) text = text.substr(0, 197) + "...";
+  if (text.size() > maxPrinted) text = text.substr(0, maxPrinted - 3) + "...";
   return text;
 }
