@@ -25,6 +25,7 @@ std::string WeightFormat::name() const {
 std::optional<uint32_t> layoutGroup(uint64_t block, uint64_t cols) {
   if (block == 16 || block == 32 || block == 64 || block == 128) return uint32_t(block);
   if (block != 0 && (block % 32 == 0 || block >= cols)) return 32;
+  if (block != 0 && block % 16 == 0) return 16;
   return std::nullopt;
 }
 

@@ -42,8 +42,8 @@ Expected<WeightFormat> formatOf(RankedTensorType type) {
         layoutGroup(grid.getGroup(), type.getRank() == 2 ? uint64_t(type.getDimSize(1)) : 0);
     if (!group)
       return createStringError("blocks of " + llvm::Twine(grid.getGroup()) +
-                               " columns have no packed layout; supported are 16, "
-                               "multiples of 32, and one block a row");
+                               " columns have no packed layout; supported are "
+                               "multiples of 16, and one block a row");
     format.type = grid.getBits() == 4 ? WeightFormat::Type::int4 : WeightFormat::Type::int8;
     format.zero = WeightFormat::Zero(uint32_t(grid.getZero()));
     format.scale = grid.getScale().isF16() ? WeightFormat::Scale::f16 : WeightFormat::Scale::f32;

@@ -72,6 +72,9 @@ template <typename Op> struct ScaledRule {
       if (part && !fits(typing, part, shape, axis, block))
         return typing.report(op, "has a scale or zero point of " + print(typing.exprs, typing.shape(part)) +
                                      ", which does not fit " + print(typing.exprs, shape));
+    if (isa<graph::QuantiseOp>(op) && typing[input].isHistory())
+      return typing.report(op, "quantises keys, values or scores inside attention, which is computed on reals; exclude "
+                               "attention's products from static quantisation (MatMulConstBOnly or nodes_to_exclude)");
     auto form = [op, &typing, axis, block](Indices indices) mutable -> Expr {
       Expr x = typing.at(op.getInput(), indices), scale = partAt(typing, op.getScale(), axis, block, indices);
       Expr zero = op.getZero() ? partAt(typing, op.getZero(), axis, block, indices) : typing.exprs.integer(0);

@@ -20,9 +20,10 @@ static bool chosenHere(Operation *user, FlatSymbolRefAttr symbol) {
 }
 
 /// Packed layouts have groups of 16, 32, 64 and 128 columns; a file's block of any other size lies there as pieces of
-/// 32 that repeat its scale (docs/weights.md), and activations are scaled piece by piece.
-static int64_t layoutGroup(unsigned block) {
-  return block == 16 || block == 32 || block == 64 || block == 128 ? block : 32;
+/// 32 or 16 that repeat its scale (docs/weights.md), and activations are scaled piece by piece.
+static int64_t layoutGroup(int64_t block, int64_t columns) {
+  if (block == 16 || block == 32 || block == 64 || block == 128) return block;
+  return block % 32 == 0 || block >= columns ? 32 : 16;
 }
 
 namespace {
@@ -37,13 +38,14 @@ struct QuantizeActivations : ingot::impl::QuantizeActivationsBase<QuantizeActiva
     getOperation().walk([&](LaunchOp launch) {
       auto linear = dyn_cast_or_null<LinearOp>(launch.getRoot());
       if (!linear) return;
-      auto grid = dyn_cast_or_null<weights::GridAttr>(recipeType(linear, linear.getWeightAttr()).getEncoding());
+      RankedTensorType weight = recipeType(linear, linear.getWeightAttr());
+      auto grid = dyn_cast_or_null<weights::GridAttr>(weight.getEncoding());
       bool welcome =
           activations == "int8" ||
           (activations == "auto" && (linear.getAccuracyLevel() == 4 || chosenHere(linear, linear.getWeightAttr())));
       bool int8 = grid && welcome;
       launch.setNumAttr(NumAttr::get(&getContext(), int8 ? ActivationKind::int8 : ActivationKind::f32,
-                                     int8 ? layoutGroup(grid.getGroup()) : 0));
+                                     int8 ? layoutGroup(grid.getGroup(), weight.getDimSize(1)) : 0));
       linear.setAccuracyLevel(0); // decided: kernels of equal arithmetic are equal
     });
   }

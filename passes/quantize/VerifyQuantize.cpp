@@ -22,9 +22,11 @@ static LogicalResult verifyLaunch(LaunchOp launch) {
     return launch.emitOpError("`num` goes with a linear root, and only with one");
   if (!linear) return success();
   NumAttr num = launch.getNumAttr();
-  auto grid = dyn_cast_or_null<weights::GridAttr>(recipeType(linear, linear.getWeightAttr()).getEncoding());
+  RankedTensorType weight = recipeType(linear, linear.getWeightAttr());
+  auto grid = dyn_cast_or_null<weights::GridAttr>(weight.getEncoding());
+  bool oneBlock = grid && int64_t(grid.getGroup()) >= weight.getDimSize(1); // in pieces, the last one padded
   if (num.getActivations() == ActivationKind::int8 &&
-      (!grid || num.getGroup() <= 0 || int64_t(grid.getGroup()) % num.getGroup()))
+      (!grid || num.getGroup() <= 0 || (int64_t(grid.getGroup()) % num.getGroup() && !oneBlock)))
     return launch.emitOpError("has int8 activations without an integer grid of their group");
   if (linear.getAccuracyLevel()) return linear.emitOpError("still carries an accuracy_level");
   return success();

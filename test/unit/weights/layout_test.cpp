@@ -169,6 +169,7 @@ TEST(Layout, BlocksOfOtherSizesBecomePiecesOf32) {
   EXPECT_EQ(layoutGroup(256, 576), 32u);
   EXPECT_EQ(layoutGroup(576, 576), 32u);
   EXPECT_EQ(layoutGroup(172, 172), 32u);
+  EXPECT_EQ(layoutGroup(48, 576), 16u);
   EXPECT_EQ(layoutGroup(24, 576), std::nullopt);
   EXPECT_EQ(layoutGroup(0, 576), std::nullopt);
 }
