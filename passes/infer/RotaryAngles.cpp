@@ -115,7 +115,7 @@ static std::optional<bool> atLongest(Typing &typing, Expr atom, bool &varies) {
   Expr rest = typing.exprs.sub(form, typing.exprs.mul(typing.exprs.integer(slope), typing.exprs.total()));
   if (!slope || !rest.asInteger()) return std::nullopt;
   auto holds = [&](int64_t total) { return slope * total + *rest.asInteger() <= 0; };
-  int64_t longest = typing.longestContext();
+  int64_t longest = typing.boundContext();
   varies |= holds(1) != holds(longest);
   return holds(longest);
 }

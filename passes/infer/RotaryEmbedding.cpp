@@ -253,22 +253,23 @@ static std::optional<RotaryEmbedding> overRoot(Typing &typing, RotaryTables &tab
 /// Values that all of `value` is made of, nearest first.
 static SmallVector<Value> commonRoots(const Typing &typing, Value value) {
   constexpr size_t MaxOps = 48, MaxRoots = 6;
-  auto later = [](Operation *a, Operation *b) { return b->isBeforeInBlock(a); };
-  std::set<Operation *, decltype(later)> frontier(later);
+  auto later = [](Value a, Value b) {
+    Operation *x = a.getDefiningOp(), *y = b.getDefiningOp();
+    return x == y ? cast<OpResult>(a).getResultNumber() < cast<OpResult>(b).getResultNumber() : y->isBeforeInBlock(x);
+  };
+  std::set<Value, decltype(later)> frontier(later);
   SmallVector<Value> roots;
-  if (Operation *op = value.getDefiningOp()) frontier.insert(op);
+  if (value.getDefiningOp()) frontier.insert(value);
   for (size_t step = 0; step < MaxOps && roots.size() < MaxRoots && !frontier.empty(); ++step) {
-    Operation *op = *frontier.begin();
+    Value latest = *frontier.begin();
     frontier.erase(frontier.begin());
-    if (!typing[op->getResult(0)].form) break; // nothing is seen through it
-    for (Value operand : op->getOperands()) {
+    if (!typing[latest].form) break; // nothing is seen through it
+    for (Value operand : latest.getDefiningOp()->getOperands()) {
       if (!typing[operand].isToken()) continue;
       if (!operand.getDefiningOp()) return roots;
-      frontier.insert(operand.getDefiningOp());
+      frontier.insert(operand);
     }
-    if (frontier.size() != 1) continue;
-    Operation *only = *frontier.begin();
-    if (only->getNumResults() == 1) roots.push_back(only->getResult(0));
+    if (frontier.size() == 1) roots.push_back(*frontier.begin());
   }
   return roots;
 }

@@ -1,8 +1,8 @@
 // Cosines and sines as tables of the model, looked up by position and as wide as a head (both halves equal): columns are
 // compared by content. No closed form gives these, so half of each table is kept; its length bounds the context.
 // RUN: ingot-opt %s -infer -verify-infer | FileCheck %s
-// CHECK: decoder.limits {max_context = 4 : i64
 // CHECK: weights.slice
+// CHECK: decoder.limits {max_context = 4 : i64
 // CHECK-LABEL: func.func @body
 // CHECK: %[[x:.*]] = decoder.embed
 // CHECK: %[[a:.*]] = decoder.angles %arg1 {cos = @{{.*}}, sin = @{{.*}}} : (tensor<?xi32>) -> tensor<?x4xf32>
