@@ -9,7 +9,7 @@ started=$(date +%s)
 step() { printf '\n== %s (%d s)\n' "$1" $(($(date +%s) - started)); }
 
 step "packages"
-tools/setup.sh
+tools/setup.sh tests
 
 step "format"
 git ls-files '*.h' '*.cpp' '*.c' | xargs clang-format-19 --dry-run --Werror

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and testing need on Debian 12: packages by apt-get, Python modules into build/venv.
-# Idempotent; run by quickstart.sh and check.sh. Works as root or through sudo.
+# Idempotent; run by quickstart.sh and check.sh. Works as root or through sudo. `setup.sh tests` adds what only tests need.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
@@ -30,10 +30,10 @@ if ((${#missing[@]})); then
 fi
 
 venv=build/venv
-stamp=$venv/.requirements
-if ! cmp -s tools/models/requirements.txt "$stamp"; then
-  mkdir -p build
-  python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check -r tools/models/requirements.txt
-  cp tools/models/requirements.txt "$stamp"
-fi
+for requirements in tools/models/requirements.txt ${1:+test/requirements.txt}; do
+  stamp=$venv/.$(dirname "$requirements" | tr / -)
+  cmp -s "$requirements" "$stamp" && continue
+  [ -d "$venv" ] || python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements"
+  cp "$requirements" "$stamp"
+done
