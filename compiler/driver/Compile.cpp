@@ -18,11 +18,16 @@
 #include "passes/quantize/Passes.h"
 #include "passes/specialize/Passes.h"
 #include <filesystem>
+#include <set>
 
 using namespace mlir;
 using namespace ingot;
 
 static constexpr const char *kCompiler = "ingotc 0.1.0";
+
+// Inputs that are bound before anything is understood (design section 3, C6).
+static constexpr const char *kCacheBranch = "use_cache_branch";
+static constexpr const char *kLogitsToKeep[] = {"num_logits_to_keep", "logits_to_keep"};
 
 namespace {
 class Compilation {
@@ -71,15 +76,7 @@ private:
   }
 
   LogicalResult compile() {
-    phase("import", 0);
-    if (failed(import())) return failure();
-    phase("infer", 0.02);
-    InferOptions infer;
-    infer.maxContext = options.maxContext;
-    infer.configContext = int64_t(tokenizer.facts.maxContext);
-    infer.modelFile = model.onnx;
-    if (failed(runPasses("infer", [&](OpPassManager &manager) { buildInferPipeline(manager, infer); })))
-      return failure();
+    if (failed(find()) || failed(understand())) return failure();
     if (options.check) return success();
     phase("fuse", 0.03);
     if (failed(runPasses("fuse", buildFusePipeline))) return failure();
@@ -109,14 +106,49 @@ private:
     return write(generator);
   }
 
-  LogicalResult import() {
+  LogicalResult find() {
+    phase("import", 0);
     auto found = findModel(options.model);
     if (!found) return error(found.takeError());
     model = *found;
+    return success();
+  }
+
+  // Import and infer. A merged decoder chooses between two graphs by use_cache_branch: the one with a past is tried
+  // first; where it does not compile (some were traced with one new token only), the one without a past, which says all
+  // that there is to know. If neither does, the shorter list of gaps is told.
+  LogicalResult understand() {
+    std::set<std::string> bound;
+    if (succeeded(readGraph(true, bound))) return success();
+    if (!bound.count(kCacheBranch)) return failure();
+    auto errors = std::exchange(result.errors, {});
+    auto warnings = std::exchange(result.warnings, {});
+    if (succeeded(readGraph(false, bound))) return success();
+    if (errors.size() > result.errors.size()) return failure();
+    result.errors = std::move(errors), result.warnings = std::move(warnings);
+    return failure();
+  }
+
+  LogicalResult readGraph(bool cacheBranch, std::set<std::string> &bound) {
+    if (failed(import(cacheBranch, bound))) return failure();
+    phase("infer", 0.02);
+    InferOptions infer;
+    infer.maxContext = options.maxContext;
+    infer.configContext = int64_t(tokenizer.facts.maxContext);
+    infer.modelFile = model.onnx;
+    return runPasses("infer", [&](OpPassManager &manager) { buildInferPipeline(manager, infer); });
+  }
+
+  LogicalResult import(bool cacheBranch, std::set<std::string> &bound) {
     DiagnosticSink sink;
-    module =
-        importOnnx(model.onnx, context,
-                   ImportOptions{.allowMissingWeights = options.check || !options.withWeights, .bindings = {}}, sink);
+    Builder builder(&context);
+    ImportOptions importing{
+        .allowMissingWeights = options.check || !options.withWeights, .bindings = {}, .bound = &bound};
+    importing.bindings[kCacheBranch] =
+        DenseElementsAttr::get(RankedTensorType::get({1}, builder.getI1Type()), cacheBranch);
+    for (const char *name : kLogitsToKeep) // 0: all of them
+      importing.bindings[name] = DenseElementsAttr::get(RankedTensorType::get({}, builder.getI64Type()), int64_t(0));
+    module = importOnnx(model.onnx, context, importing, sink);
     for (ingot::Diagnostic problem : sink.all()) {
       if (problem.node.empty()) problem.text = model.onnx + ": " + problem.text;
       result.errors.push_back(std::move(problem));

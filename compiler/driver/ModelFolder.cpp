@@ -14,7 +14,9 @@ static llvm::Error problem(const std::string &path, const char *what) {
 
 static llvm::Expected<fs::path> graphIn(const fs::path &folder) {
   std::error_code ec;
-  if (fs::is_regular_file(folder / "model.onnx", ec)) return folder / "model.onnx";
+  // A decoder in two files holds the same layers twice; the one without a past says all (the cache is ours to add).
+  for (const char *name : {"model.onnx", "decoder_model_merged.onnx", "decoder_model.onnx"})
+    if (fs::is_regular_file(folder / name, ec)) return folder / name;
   std::vector<fs::path> graphs;
   for (fs::directory_iterator it(folder, ec), end; !ec && it != end; it.increment(ec))
     if (it->path().extension() == ".onnx") graphs.push_back(it->path());

@@ -35,6 +35,12 @@ bool GraphScope::isAbsent(StringRef name) const {
   return absent.contains(name) || (outer && !isDefined(name) && outer->isAbsent(name));
 }
 
+const SmallVector<Value> *GraphScope::sequence(StringRef name) const {
+  auto found = sequences.find(name);
+  if (found != sequences.end()) return &found->second;
+  return outer && !isDefined(name) ? outer->sequence(name) : nullptr;
+}
+
 int64_t GraphScope::opset(StringRef domain) const {
   const OpsetTable &opsets = call ? call->opsets : model.opsets;
   auto found = opsets.find(domain.str());
@@ -53,7 +59,7 @@ void GraphScope::defineTensor(TensorData tensor) {
 }
 
 bool GraphScope::isDefined(StringRef name) const {
-  return values.count(name) || tensors.count(name) || poisoned.contains(name);
+  return values.count(name) || tensors.count(name) || sequences.count(name) || poisoned.contains(name);
 }
 
 Value GraphScope::lookup(StringRef name) {

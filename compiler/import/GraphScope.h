@@ -53,6 +53,11 @@ public:
   /// Reads an initializer; what is wrong with it is reported.
   void defineInitializer(const onnx::TensorProto &tensor);
   void define(llvm::StringRef name, mlir::Value value) { values[name] = value; }
+  /// A sequence of tensors whose length is known; lives at import only.
+  void defineSequence(llvm::StringRef name, llvm::SmallVector<mlir::Value> items) {
+    sequences[name] = std::move(items);
+  }
+  const llvm::SmallVector<mlir::Value> *sequence(llvm::StringRef name) const;
   /// The name's value could not be made; its users are skipped without another diagnostic.
   void poison(llvm::StringRef name) { poisoned.insert(name); }
   bool isPoisoned(llvm::StringRef name) const;
@@ -96,6 +101,7 @@ private:
   llvm::DenseMap<mlir::Attribute, mlir::Value> constants; // equal literals are one op
   llvm::StringMap<mlir::Value> values;
   llvm::StringMap<TensorData> tensors;
+  llvm::StringMap<llvm::SmallVector<mlir::Value>> sequences;
   llvm::StringSet<> poisoned, absent, used;
   llvm::DenseMap<mlir::Operation *, std::unique_ptr<TensorData>> origins;
 };

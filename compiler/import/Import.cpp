@@ -33,6 +33,7 @@ private:
   void readInputs(GraphScope &scope, func::FuncOp function);
   void makeResults(GraphScope &scope, func::FuncOp function);
   bool isBound(const std::string &input) const { return options.bindings.count(input); }
+  DenseElementsAttr binding(const onnx::ValueInfoProto &input);
   RankedTensorType inputType(const onnx::ValueInfoProto &input);
   DictionaryAttr describe(const onnx::ValueInfoProto &value, int64_t rank);
 
@@ -47,9 +48,9 @@ bool ModelImporter::readOpsets() {
   for (const auto &opset : proto.opset_import()) model.opsets[canonicalDomain(opset.domain())] = opset.version();
   auto standard = model.opsets.find("");
   int64_t version = standard == model.opsets.end() ? 1 : standard->second;
-  if (standard != model.opsets.end() && (version < 11 || version > OpTable::newest))
-    model.sink.error("the model is of ONNX opset " + std::to_string(version) + "; 11 to " +
-                     std::to_string(OpTable::newest) + " are supported");
+  if (standard != model.opsets.end() && (version < OpTable::oldest || version > OpTable::newest))
+    model.sink.error("the model is of ONNX opset " + std::to_string(version) + "; " + std::to_string(OpTable::oldest) +
+                     " to " + std::to_string(OpTable::newest) + " are supported");
   return model.sink.empty();
 }
 
@@ -98,6 +99,15 @@ func::FuncOp ModelImporter::makeFunction() {
   return function;
 }
 
+DenseElementsAttr ModelImporter::binding(const onnx::ValueInfoProto &input) {
+  if (options.bound) options.bound->insert(input.name());
+  DenseElementsAttr value = options.bindings.at(input.name());
+  RankedTensorType type = inputType(input);
+  if (!type || value.getNumElements() != 1 || type.getElementType() != value.getElementType()) return value;
+  SmallVector<int64_t> ones(size_t(type.getRank()), 1);
+  return value.reshape(type.clone(ones));
+}
+
 void ModelImporter::readInputs(GraphScope &scope, func::FuncOp function) {
   unsigned next = 0;
   for (const auto &input : proto.graph().input()) {
@@ -106,7 +116,7 @@ void ModelImporter::readInputs(GraphScope &scope, func::FuncOp function) {
     if (scope.isDefined(input.name()))
       model.sink.error("input '" + input.name() + "' is defined twice");
     else if (isBound(input.name()))
-      scope.define(input.name(), scope.constant(options.bindings.at(input.name()), location));
+      scope.define(input.name(), scope.constant(binding(input), location));
     else
       scope.define(input.name(), function.getArgument(next++));
   }

@@ -60,6 +60,15 @@ Value NodeImporter::input(size_t i) {
   return optional(i);
 }
 
+SmallVector<Value> NodeImporter::sequence(size_t i) {
+  if (!has(i)) gap("operand " + Twine(i) + " is missing");
+  if (failed()) return {};
+  readInputs.set(i);
+  const SmallVector<Value> *items = scope.sequence(node.input(i));
+  if (!items) gap("its operand '" + node.input(i) + "' is no sequence that is known at compile time");
+  return items ? *items : SmallVector<Value>();
+}
+
 void NodeImporter::refuse(size_t i, StringRef name) {
   if (has(i)) gap("its operand '" + name + "' is not supported");
 }
@@ -248,6 +257,10 @@ void NodeImporter::set(size_t i, Value value) {
   if (i < outputs.size()) outputs[i] = value;
 }
 
+void NodeImporter::setSequence(size_t i, SmallVector<Value> items) {
+  if (!failed()) sequenceOutputs[i] = std::move(items);
+}
+
 void NodeImporter::checkUnread() {
   for (const auto &attribute : node.attribute())
     if (!readAttributes.contains(attribute.name()) && find(attribute.name()))
@@ -255,7 +268,8 @@ void NodeImporter::checkUnread() {
   for (size_t i = 0; i < inputCount(); ++i)
     if (has(i) && !readInputs.test(i)) gap("operand " + Twine(i) + " ('" + node.input(i) + "') is not supported");
   for (size_t i = 0; i < outputs.size(); ++i)
-    if (wants(i) && !outputs[i]) gap("result " + Twine(i) + " ('" + node.output(i) + "') is not supported");
+    if (wants(i) && !outputs[i] && !sequenceOutputs.count(i))
+      gap("result " + Twine(i) + " ('" + node.output(i) + "') is not supported");
 }
 
 void NodeImporter::finish() {
@@ -265,6 +279,8 @@ void NodeImporter::finish() {
     if (scope.isDefined(node.output(i))) gap("its result '" + node.output(i) + "' is defined twice");
     if (failed())
       scope.poison(node.output(i));
+    else if (auto items = sequenceOutputs.find(i); items != sequenceOutputs.end())
+      scope.defineSequence(node.output(i), std::move(items->second));
     else
       scope.define(node.output(i), outputs[i]);
   }

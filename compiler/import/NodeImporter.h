@@ -39,6 +39,8 @@ public:
   mlir::Value optional(size_t i);              ///< null if missing
   void refuse(size_t i, llvm::StringRef name); ///< a gap naming the operand, if it is there
   std::string inputName(size_t i) const;
+  llvm::SmallVector<mlir::Value>
+  sequence(size_t i); ///< the items of an operand that is a sequence; a gap if it is none
 
   // Types.
   mlir::RankedTensorType type(mlir::Value value) { return typeOf(value, context()); }
@@ -119,6 +121,7 @@ public:
   size_t outputCount() const;
   bool wants(size_t i) const;
   void set(size_t i, mlir::Value value);
+  void setSequence(size_t i, llvm::SmallVector<mlir::Value> items);
 
   void gap(const llvm::Twine &reason);
   void skip() { hasFailed = true; } ///< an operand has a gap of its own
@@ -149,6 +152,7 @@ private:
   llvm::SmallBitVector readInputs;
   llvm::StringSet<> readAttributes;
   llvm::SmallVector<mlir::Value> outputs;
+  std::map<size_t, llvm::SmallVector<mlir::Value>> sequenceOutputs;
   bool hasFailed = false;
 };
 

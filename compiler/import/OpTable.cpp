@@ -22,9 +22,10 @@ const OpHandler *OpTable::find(llvm::StringRef domain, llvm::StringRef name, int
 const OpTable &ingot::operatorTable() {
   static const OpTable table = [] {
     OpTable table;
-    for (auto add : {addElementwiseOps, addActivationOps, addShapeOps, addControlOps, addMovementOps, addIndexedOps,
-                     addReductionOps, addLinearOps, addEmbedOps, addNormOps, addAttentionOps, addStandardAttentionOps,
-                     addContribAttentionOps, addRotaryOps, addQuantOps, addQuantLinearOps})
+    for (auto add : {addElementwiseOps, addActivationOps, addShapeOps, addControlOps, addSequenceOps, addMovementOps,
+                     addIndexedOps, addReductionOps, addLinearOps, addEinsumOps, addRareNormOps, addEmbedOps,
+                     addNormOps, addAttentionOps, addStandardAttentionOps, addContribAttentionOps, addRotaryOps,
+                     addQuantOps, addQuantLinearOps})
       add(table);
     return table;
   }();

@@ -12,6 +12,7 @@ using OpHandler = std::function<void(NodeImporter &)>;
 
 class OpTable {
 public:
+  static constexpr int64_t oldest = 7;  ///< the first with today's broadcasting
   static constexpr int64_t newest = 27; ///< the newest ONNX opset whose changes have been read
 
   /// `handler` reads the operator of `domain` from opset `since` to opset `until`, both included.
@@ -36,10 +37,13 @@ void addElementwiseOps(OpTable &table);
 void addActivationOps(OpTable &table);
 void addShapeOps(OpTable &table);
 void addControlOps(OpTable &table);
+void addSequenceOps(OpTable &table);
 void addMovementOps(OpTable &table);
 void addIndexedOps(OpTable &table);
 void addReductionOps(OpTable &table);
 void addLinearOps(OpTable &table);
+void addEinsumOps(OpTable &table);
+void addRareNormOps(OpTable &table);
 void addEmbedOps(OpTable &table);
 void addNormOps(OpTable &table);
 void addAttentionOps(OpTable &table);

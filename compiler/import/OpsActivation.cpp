@@ -122,6 +122,34 @@ static void importShrink(NodeImporter &n) {
   n.set(0, f.select(f.less(f.x, n.unary(UnaryKind::neg, lambda)), f.add(f.x, bias), high));
 }
 
+// com.microsoft: x + bias + skip
+static void importBiasAdd(NodeImporter &n) {
+  n.set(0, n.binary(BinaryKind::add, n.binary(BinaryKind::add, n.input(0), n.input(1)), n.input(2)));
+}
+
+// com.microsoft: y = x + bias in two halves along the last dim, the first times gelu of the second
+static void importBiasSplitGelu(NodeImporter &n) {
+  Value x = n.binary(BinaryKind::add, n.input(0), n.input(1));
+  int64_t columns = n.dim(x, -1), last = n.rank(x) - 1;
+  n.require(n.failed() || (last >= 0 && columns != ShapedType::kDynamic && columns % 2 == 0),
+            "needs a static and even last dim");
+  auto half = [&](int64_t begin) {
+    return n.create<graph::SliceOp>(x, n.integerVector({begin}), n.integerVector({begin + columns / 2}),
+                                    ArrayRef<int64_t>{last}, ArrayRef<int64_t>{1});
+  };
+  if (n.failed()) return;
+  n.set(0, n.binary(BinaryKind::mul, half(0), n.unary(UnaryKind::gelu, half(columns / 2))));
+}
+
+// com.microsoft: softmax(x + bias) over the dims from `axis` on, which must be the last one
+static void importBiasSoftmax(NodeImporter &n) {
+  Value x = n.binary(BinaryKind::add, n.input(0), n.input(1));
+  n.expect("is_inner_broadcast", 1);
+  int64_t axis = n.axis(n.integer("axis", 1), n.rank(x));
+  n.require(n.failed() || axis == n.rank(x) - 1, "its axis must be the last");
+  n.set(0, n.create<graph::SoftmaxOp>(x, axis));
+}
+
 void ingot::addActivationOps(OpTable &table) {
   table.add("", "Relu", unary(UnaryKind::relu));
   table.add("", "Softplus", unary(UnaryKind::softplus));
@@ -131,6 +159,9 @@ void ingot::addActivationOps(OpTable &table) {
   table.add("com.microsoft", "Gelu", biased(UnaryKind::gelu));
   table.add("com.microsoft", "BiasGelu", biased(UnaryKind::gelu));
   table.add("com.microsoft", "FastGelu", biased(UnaryKind::gelu_tanh));
+  table.add("com.microsoft", "BiasAdd", importBiasAdd);
+  table.add("com.microsoft", "BiasSplitGelu", importBiasSplitGelu);
+  table.add("com.microsoft", "BiasSoftmax", importBiasSoftmax);
   table.add("com.microsoft", "QuickGelu", swish(1.702f));
   table.add("", "Swish", swish(1), 24);
   table.add("", "LeakyRelu", importLeakyRelu, 6);

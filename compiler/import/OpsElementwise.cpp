@@ -65,6 +65,15 @@ static void importClip(NodeImporter &n) {
   n.set(0, result);
 }
 
+// Opset 6 to 10: the bounds in attributes.
+static void importClipOfAttributes(NodeImporter &n) {
+  Value x = n.input(0);
+  Type element = n.element(x);
+  if (n.hasAttribute("min")) x = n.binary(BinaryKind::max, x, n.scalar(n.real("min"), element));
+  if (n.hasAttribute("max")) x = n.binary(BinaryKind::min, x, n.scalar(n.real("max"), element));
+  n.set(0, x);
+}
+
 static void castTo(NodeImporter &n, Type element) {
   n.expect("saturate", 1);
   n.ignore("round_mode");
@@ -108,6 +117,7 @@ void ingot::addElementwiseOps(OpTable &table) {
   table.add("", "IsInf", importIsInf);
   table.add("", "Where", importWhere);
   table.add("", "Clip", importClip, 11);
+  table.add("", "Clip", importClipOfAttributes, 6, 10);
   table.add("", "Cast", importCast, 6);
   table.add("", "CastLike", importCastLike);
 }

@@ -123,4 +123,5 @@ void ingot::addLinearOps(OpTable &table) {
   table.add("", "Gemm", importGemm, 7);
   table.add("com.microsoft", "FusedGemm", importFusedGemm);
   table.add("com.microsoft", "FusedMatMul", importFusedMatMul);
+  table.add("com.microsoft", "TransposeMatMul", importFusedMatMul); // its old name
 }

@@ -26,6 +26,20 @@ static void importSlice(NodeImporter &n) {
   n.set(0, n.create<graph::SliceOp>(x, starts, ends, ArrayRef(axes), ArrayRef(steps)));
 }
 
+// Opset 1 to 9: everything in attributes.
+static void importSliceOfAttributes(NodeImporter &n) {
+  Value x = n.input(0);
+  auto starts = n.integers("starts"), ends = n.integers("ends"), axes = n.integers("axes");
+  if (!n.hasAttribute("axes"))
+    for (size_t i = 0; i < starts.size(); ++i) axes.push_back(int64_t(i));
+  for (int64_t &axis : axes) axis = n.axis(axis, n.rank(x));
+  n.require(n.failed() || (starts.size() == ends.size() && starts.size() == axes.size()),
+            "starts, ends and axes differ in length");
+  SmallVector<int64_t> steps(axes.size(), 1);
+  n.set(0,
+        n.create<graph::SliceOp>(x, n.integerVector(starts), n.integerVector(ends), ArrayRef(axes), ArrayRef(steps)));
+}
+
 static void importConcat(NodeImporter &n) {
   SmallVector<Value> parts;
   for (size_t i = 0; i < n.inputCount(); ++i) parts.push_back(n.input(i));
@@ -76,6 +90,20 @@ static void importPad(NodeImporter &n) {
   n.set(0, n.create<graph::PadOp>(x, pads, value, ArrayRef(axes), *mode));
 }
 
+// Opset 2 to 10: pads and value in attributes.
+static void importPadOfAttributes(NodeImporter &n) {
+  Value x = n.input(0);
+  std::string name = n.text("mode", "constant");
+  auto mode = graph::symbolizePadMode(name);
+  auto pads = n.integers("pads");
+  float value = n.real("value", 0.0f);
+  n.require(mode.has_value() && int64_t(pads.size()) == 2 * n.rank(x), "its mode or pads are not understood");
+  if (n.failed()) return;
+  SmallVector<int64_t> axes;
+  for (int64_t i = 0; i < n.rank(x); ++i) axes.push_back(i);
+  n.set(0, n.create<graph::PadOp>(x, n.integerVector(pads), n.scalar(value, n.element(x)), ArrayRef(axes), *mode));
+}
+
 // The index along the last but `back` dim at every element of x.
 static Value iota(NodeImporter &n, Value x, int64_t back) {
   auto type = n.type(x).clone(n.builder().getI64Type());
@@ -96,9 +124,11 @@ static void importTrilu(NodeImporter &n) {
 void ingot::addMovementOps(OpTable &table) {
   table.add("", "Transpose", importTranspose);
   table.add("", "Slice", importSlice, 10);
+  table.add("", "Slice", importSliceOfAttributes, 1, 9);
   table.add("", "Concat", importConcat, 4);
   table.add("", "Split", importSplit);
   table.add("", "Pad", importPad, 11);
+  table.add("", "Pad", importPadOfAttributes, 2, 10);
   table.add("", "Trilu", importTrilu, 14);
   table.add("com.microsoft", "Trilu", importTrilu);
 }

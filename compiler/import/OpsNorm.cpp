@@ -1,5 +1,7 @@
 // Normalisations. Over the last axis with weights of the model they are decoder.norm; else they are spelled out.
+#include "compiler/import/Embed.h"
 #include "compiler/import/OpTable.h"
+#include "compiler/import/ScaledDotProduct.h"
 #include "dialects/decoder/Decoder.h"
 
 using namespace mlir;
@@ -83,11 +85,31 @@ static OpHandler skipNorm(NormKind kind) {
     n.set(3, sum);
     if (isRowNorm(n, norm) && !n.wants(1) && !n.wants(2))
       return n.set(0, rowNorm(n, norm, n.inputName(2), layer ? n.inputName(3) : ""));
-    Normed result = spelledOut(n, norm); // with statistics, which often nobody reads: see recognise-norms
+    Normed result = spelledOut(n, norm);
     n.set(0, result.y);
     n.set(1, layer ? result.mean : result.inverse);
     n.set(2, result.inverse);
   };
+}
+
+// com.microsoft: norm(words[ids] + positions[position ids] + segments[segment ids]); the sum itself is result 2.
+// Without position ids, a row's tokens stand at 0, 1, ..
+static void importEmbedLayerNorm(NodeImporter &n) {
+  n.expect("mask_index_type", 0);
+  Value ids = n.input(0), segments = n.optional(1), positions = n.optional(8), gain = n.input(5), bias = n.input(6);
+  n.refuse(7, "mask");
+  n.require(bool(segments) == n.has(4), "its segment ids and segment embedding must come together");
+  n.require(n.failed() || n.rank(ids) == 2, "its ids must be [B, S]");
+  if (n.failed()) return;
+  if (!positions) positions = n.unsqueeze(iota(n, extentOf(n, ids, 1)), {0});
+  Value sum = lookUp(n, n.input(2), ids, 0, n.inputName(2));
+  sum = n.binary(BinaryKind::add, sum, lookUp(n, n.input(3), positions, 0, n.inputName(3)));
+  if (segments) sum = n.binary(BinaryKind::add, sum, lookUp(n, n.input(4), segments, 0, n.inputName(4)));
+  if (n.failed()) return;
+  Norm norm{NormKind::layer, sum, gain, bias, n.axis(-1, n.rank(sum)), n.real("epsilon", 1e-12f)};
+  if (n.failed()) return;
+  n.set(0, isRowNorm(n, norm) ? rowNorm(n, norm, n.inputName(5), n.inputName(6)) : spelledOut(n, norm).y);
+  n.set(2, sum);
 }
 
 void ingot::addNormOps(OpTable &table) {
@@ -96,5 +118,6 @@ void ingot::addNormOps(OpTable &table) {
   table.add("", "SimplifiedLayerNormalization", norm(NormKind::rms, false));
   table.add("com.microsoft", "SimplifiedLayerNormalization", norm(NormKind::rms, false));
   table.add("com.microsoft", "SkipSimplifiedLayerNormalization", skipNorm(NormKind::rms));
+  table.add("com.microsoft", "EmbedLayerNormalization", importEmbedLayerNorm);
   table.add("com.microsoft", "SkipLayerNormalization", skipNorm(NormKind::layer));
 }

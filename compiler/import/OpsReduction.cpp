@@ -111,6 +111,29 @@ static void importTopK(NodeImporter &n) {
   if (op) n.set(0, op.getValues()), n.set(1, op.getIndices());
 }
 
+// Opset 1 to 9: k in an attribute.
+static void importTopKOfAttribute(NodeImporter &n) {
+  Value x = n.input(0);
+  int64_t axis = n.axis(n.integer("axis", -1), n.rank(x));
+  auto op = n.createAll<graph::TopkOp>(2, x, n.integerVector({n.integer("k")}), axis, true);
+  if (op) n.set(0, op.getValues()), n.set(1, op.getIndices());
+}
+
+// 1 at the first largest element along the axis, 0 elsewhere.
+static void importHardmax(NodeImporter &n) {
+  Value x = n.input(0), y = x;
+  bool matrix = n.opset < 13;
+  int64_t axis = n.axis(n.integer("axis", matrix ? 1 : -1), n.rank(x));
+  bool flatten = matrix && axis != n.rank(x) - 1;
+  if (flatten) y = asMatrix(n, x, axis), axis = 1;
+  if (n.failed()) return;
+  auto op = n.createAll<graph::TopkOp>(2, y, n.integerVector({1}), axis, true);
+  if (!op) return;
+  Value index = n.createOne<graph::IotaOp>(n.type(y).clone(n.builder().getI64Type()), n.shapeOf(y), axis);
+  Value hit = n.cast(n.create<graph::CompareOp>(graph::CompareKind::eq, index, op.getIndices()), n.element(x));
+  n.set(0, flatten ? n.reshape(hit, n.shapeOf(x)) : hit);
+}
+
 // The first extreme element's index; with select_last_index the last one's, by looking from the end.
 static OpHandler argExtreme(bool largest) {
   return [largest](NodeImporter &n) {
@@ -148,6 +171,8 @@ void ingot::addReductionOps(OpTable &table) {
   table.add("", "LogSoftmax", softmax(true));
   table.add("", "CumSum", importCumSum, 11);
   table.add("", "TopK", importTopK, 10);
+  table.add("", "TopK", importTopKOfAttribute, 1, 9);
+  table.add("", "Hardmax", importHardmax);
   table.add("", "ArgMax", argExtreme(true));
   table.add("", "ArgMin", argExtreme(false));
 }

@@ -131,10 +131,13 @@ static Value rotateSplit(NodeImporter &n, const Rotary &rotary, Value ids) {
   return n.create<graph::TransposeOp>(y, ArrayRef<int64_t>{0, 2, 1, 3});
 }
 
-// x [B, S, heads * d]
+// x [B, S, heads * d]. Columns that import does not know are as many as the heads and the tables say.
 static Value rotateFlat(NodeImporter &n, const Rotary &rotary, Value ids) {
   Value x = rotary.x;
-  int64_t heads = headsOf(n, rotary, n.dim(n.input(rotary.cos), -1)), columns = n.dim(x, 2);
+  int64_t half = n.dim(n.input(rotary.cos), -1), heads = headsOf(n, rotary, half);
+  if (!n.failed() && n.dim(x, 2) == kDynamic && heads > 0 && heads <= 65536 && rotary.dims == 0)
+    x = n.create<graph::ReshapeOp>(x, n.integerVector({0, 0, heads * 2 * half}), false);
+  int64_t columns = n.dim(x, 2);
   n.require(n.failed() || (columns != kDynamic && columns % heads == 0), "its heads do not divide its columns");
   if (n.failed()) return {};
   if (ids) return rotateAt(n, x, ids, rotary.cos, rotary.sin, heads, rotary.interleaved);

@@ -22,10 +22,11 @@ Value ingot::iota(NodeImporter &n, Value count) {
 Value ingot::splitHeads(NodeImporter &n, Value x, int64_t heads) {
   if (n.failed()) return {};
   int64_t columns = n.dim(x, -1);
-  n.require(n.rank(x) == 3 && columns != kDynamic && heads > 0 && columns % heads == 0,
-            "needs [B, S, heads * d] with a static last dim that its heads divide");
+  n.require(n.rank(x) == 3 && heads > 0 && (columns == kDynamic || columns % heads == 0),
+            "needs [B, S, heads * d] with a last dim that its heads divide");
   if (n.failed()) return {};
-  Value split = n.create<graph::ReshapeOp>(x, n.integerVector({0, 0, heads, columns / heads}), false);
+  int64_t size = columns == kDynamic ? -1 : columns / heads;
+  Value split = n.create<graph::ReshapeOp>(x, n.integerVector({0, 0, heads, size}), false);
   return n.create<graph::TransposeOp>(split, ArrayRef<int64_t>{0, 2, 1, 3});
 }
 

@@ -1,4 +1,5 @@
-// Roles of inputs by name; a past and its present are the pair whose names agree once those two words are gone.
+// Roles of inputs by name. A past and its present are the pair whose names agree once those two words are gone, or else
+// the pasts and the outputs that are no logits go together in order.
 #include "compiler/reference/DecoderSession.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -21,6 +22,8 @@ DecoderSession::DecoderSession(ModuleOp module, std::string modelFile, Mode mode
   for (unsigned i = 0; i < function.getNumResults(); ++i) outputs.push_back(nameOf(function.getResultAttrDict(i)));
 }
 
+static bool isPast(StringRef name) { return name.contains("past") || name.contains("cache_"); }
+
 static std::string layerName(StringRef name) {
   for (StringRef word : {"past_key_values", "present_key_values", "past", "present"})
     if (name.consume_front(word)) break;
@@ -30,7 +33,15 @@ static std::string layerName(StringRef name) {
 std::optional<unsigned> DecoderSession::resultOf(StringRef pastName) const {
   for (unsigned i = 0; i < outputs.size(); ++i)
     if (StringRef(outputs[i]).starts_with("present") && layerName(outputs[i]) == layerName(pastName)) return i;
-  return std::nullopt;
+  SmallVector<unsigned> presents;
+  for (unsigned i = 0; i < outputs.size(); ++i)
+    if (outputs[i] != "logits") presents.push_back(i);
+  size_t order = 0, pasts = 0;
+  for (const std::string &input : inputs) {
+    if (input == pastName) order = pasts;
+    pasts += isPast(input);
+  }
+  return pasts == presents.size() ? std::optional(presents[order]) : std::nullopt;
 }
 
 // Dims that the past's type leaves open: what the present knows, else 0 for the one named after the past (or the last
@@ -65,11 +76,17 @@ std::optional<Array> DecoderSession::argument(unsigned index, ArrayRef<int64_t> 
   StringRef name = inputs[index];
   auto type = cast<RankedTensorType>(mainOf(module).getArgumentTypes()[index]);
   int64_t count = int64_t(tokens.size());
-  if (name == "input_ids") return filled(type.getElementType(), {1, count}, [&](size_t i) { return tokens[i]; });
-  if (name == "attention_mask") return filled(type.getElementType(), {1, past + count}, [](size_t) { return 1; });
-  if (name == "position_ids")
+  auto every = [&](ArrayRef<int64_t> shape, int64_t value) {
+    return filled(type.getElementType(), shape, [=](size_t) { return value; });
+  };
+  if (name.contains("input_ids")) return filled(type.getElementType(), {1, count}, [&](size_t i) { return tokens[i]; });
+  if (name.contains("attention_mask")) return every({1, past + count}, 1);
+  if (name.contains("position_ids"))
     return filled(type.getElementType(), {1, count}, [&](size_t i) { return past + int64_t(i); });
-  if (!name.starts_with("past")) {
+  if (name == "use_cache_branch") return every({1}, past > 0);
+  if (name == "write_indices") return every({1}, past);
+  if (name == "nonpad_kv_seqlen") return every({1}, past + count);
+  if (!isPast(name)) {
     message = "input '" + name.str() + "' has no known role";
     return std::nullopt;
   }
@@ -88,7 +105,7 @@ std::optional<Array> DecoderSession::feed(ArrayRef<int64_t> tokens) {
   auto results = evaluator.run("main", std::move(arguments));
   if (!results) return std::nullopt;
   for (unsigned i = 0; i < inputs.size(); ++i)
-    if (StringRef(inputs[i]).starts_with("past"))
+    if (isPast(inputs[i]))
       if (auto result = resultOf(inputs[i])) cache[i] = (*results)[*result];
   past += int64_t(tokens.size());
   for (unsigned i = 0; i < outputs.size(); ++i) {
