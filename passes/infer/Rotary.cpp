@@ -50,15 +50,32 @@ static double fitted(const FloatTable &cos, const FloatTable &sin, int64_t colum
   return moment / weight;
 }
 
+/// Squared errors on some rows spread over the table.
+static double misfit(const FloatTable &cos, const FloatTable &sin, int64_t column, float frequency, double scale) {
+  double sum = 0;
+  int64_t stride = std::max<int64_t>(1, cos.rows / 2048);
+  for (int64_t p = cos.rows - 1; p > 0; p -= stride) {
+    double angle = float(p) * frequency;
+    int64_t at = p * cos.columns + column;
+    double c = std::cos(angle) * scale - cos.values[at], s = std::sin(angle) * scale - sin.values[at];
+    sum += c * c + s * s;
+  }
+  return sum;
+}
+
+/// The neighbour of `centre` that fits best, among those that reproduce the whole table.
 static std::optional<float> searched(const FloatTable &cos, const FloatTable &sin, int64_t column, float centre,
                                      double scale) {
-  if (agrees(cos, sin, column, centre, scale)) return centre;
+  SmallVector<std::pair<double, float>> candidates;
   float up = centre, down = centre;
-  for (int step = 0; step < 4; ++step) {
+  for (int step = 0; step < 5; ++step) {
+    candidates.push_back({misfit(cos, sin, column, up, scale), up});
+    if (step) candidates.push_back({misfit(cos, sin, column, down, scale), down});
     up = std::nextafterf(up, INFINITY), down = std::nextafterf(down, -INFINITY);
-    if (agrees(cos, sin, column, up, scale)) return up;
-    if (agrees(cos, sin, column, down, scale)) return down;
   }
+  llvm::stable_sort(candidates, llvm::less_first());
+  for (auto [error, frequency] : candidates)
+    if (agrees(cos, sin, column, frequency, scale)) return frequency;
   return std::nullopt;
 }
 

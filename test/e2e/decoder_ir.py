@@ -1,7 +1,7 @@
 """A model's decoder IR up to names, so that two spellings of one model can be compared.
 
 `decoder_ir` reads the module that `ingotc --dump-ir` writes after infer. Symbols stand for what they name (a weight for
-its bytes, a recipe for its text), values for how they are computed: the order of ops does not matter. Numbers agree in six
+its bytes, a recipe for its ops), values for how they are computed: the order of ops does not matter. Numbers agree in six
 digits, since spellings round differently (a scale as the square of its root, say).
 """
 
@@ -16,7 +16,9 @@ SOURCE = re.compile(
     r'weights\.source @("[^"]*"|[\w.$-]+) \{file = "([^"]*)", length = (\d+) : i64, offset = (\d+) : i64\}(.*)'
 )
 SYMBOL = re.compile(r'@("[^"]*"|[\w.$-]+)')
-REAL = re.compile(r"(= )([-+.\de]+)( : f32)")
+REAL = re.compile(r"(?<== )[-+.\de]+(?= : f32)|(?<=array<f32: )[^>]*")
+NUMBER = re.compile(r"[-+.\de]+")
+SMALL = 65536  # bytes; only smaller tensors may be literals
 VALUE = re.compile(r"%[\w$.-]+(#\d+)?")
 
 
@@ -47,7 +49,7 @@ def _values(lines: list[str], sources: dict[str, bytes]) -> str | None:
     data = None
     for line in lines:
         if match := re.match(r"%\w+ = weights\.load @(\S+)", line):
-            data = sources[match[1].strip('"')]
+            data = sources.get(match[1].strip('"'))
         elif match := re.match(r"%\w+ = weights\.constant dense<(.*)> : tensor<(.*)x?(f32|f16)>", line):
             shape = [int(size) for size in match[2].rstrip("x").split("x") if size]
             if match[1].startswith('"0x'):
@@ -83,9 +85,10 @@ def _function(lines: list[str]) -> tuple[str, list[str]]:
     return VALUE.sub("%", lines[0]), sorted(computed)
 
 
-def decoder_ir(dump: Path, model: Path) -> list[str]:
-    """What the module says, one line an op, sorted; `model` is the folder that its weights lie in."""
-    text = REAL.sub(lambda m: f"{m[1]}{float(m[2]):.6g}{m[3]}", dump.read_text())
+def decoder_ir(dump: Path, model: Path, with_weights: bool = True) -> list[str]:
+    """What the module says, one line an op; `model` is the folder that its weights lie in. Without weights, a recipe stands
+    for the type of its values only."""
+    text = REAL.sub(lambda m: NUMBER.sub(lambda n: f"{float(n[0]):.6g}", m[0]), dump.read_text())
     lines = [line for line in text.splitlines() if not line.startswith(("module", "}", "#"))]
     meaning: dict[str, str] = {}
     sources: dict[str, bytes] = {}
@@ -97,13 +100,17 @@ def decoder_ir(dump: Path, model: Path) -> list[str]:
     for op in _ops(lines):
         if source := SOURCE.match(op[0]):
             name, file, length, offset, kind = source.groups()
-            with open(model / (file or "model.onnx"), "rb") as data:
-                data.seek(int(offset))
-                sources[name.strip('"')] = data.read(int(length))
-            meaning[name] = _digest(sources[name.strip('"')] + kind.encode())
+            if with_weights:
+                with open(model / (file or "model.onnx"), "rb") as data:
+                    data.seek(int(offset))
+                    read = data.read(int(length))
+                if len(read) <= SMALL:
+                    sources[name.strip('"')] = read
+                meaning[name] = _digest(read + kind.encode())
         elif op[0].startswith("weights.recipe"):
             text = SYMBOL.sub(named, _renamed(op[1:]))
-            meaning[SYMBOL.search(op[0])[1]] = _values(op[1:], sources) or _digest(text)
+            kind = re.search(r"weights\.yield .*?tensor<([^,>]*)", text)[1]
+            meaning[SYMBOL.search(op[0])[1]] = (_values(op[1:], sources) or _digest(text)) if with_weights else kind
         elif op[0].startswith("func.func"):
             signature, computed = _function([SYMBOL.sub(named, line) for line in op])
             said += [signature, *computed]

