@@ -1,4 +1,4 @@
-// Ops that move elements by position, as strided copies: transpose, expand, slice, concat, pad, iota, fill.
+// Ops that move elements by position, as strided copies: transpose, expand, slice, concat, pad, iota, range, fill.
 #include "compiler/kernels/cpu/GraphRow.h"
 
 using namespace mlir;
@@ -140,6 +140,22 @@ static LogicalResult iota(GraphRow &row, graph::IotaOp op) {
   return success();
 }
 
+// start + i * delta, rounded once.
+static LogicalResult range(GraphRow &row, graph::RangeOp op) {
+  Emitter &e = row.e;
+  mlir::Value result = op.getResult();
+  mlir::Type element = getElementTypeOrSelf(result.getType()), wide = IntegerType::get(op.getContext(), 64);
+  Type type = row.storeType(op.getStart());
+  Value start = e.load(type, row.memoryOf(op.getStart())), delta = e.load(type, row.memoryOf(op.getDelta()));
+  Value target = row.defineMemory(result);
+  e.loop(elementCount(shapeOf(result)), [&](Value i) {
+    Value index = convert(e, wide, element, i);
+    Value x = type == e.f32 ? e.fma(index, delta, start) : wrapInteger(e, element, e.iadd(start, e.imul(index, delta)));
+    e.store(x, row.element(type, target, i));
+  });
+  return success();
+}
+
 static LogicalResult fill(GraphRow &row, graph::FillOp op) {
   row.defineLanes(op.getResult(), row.broadcast(op.getValue(), shapeOf(op.getResult())),
                   row.value(op.getValue()).uniform);
@@ -154,6 +170,7 @@ LogicalResult evaluateMovement(GraphRow &row, Operation *op, bool &known) {
   if (auto o = dyn_cast<graph::PadOp>(op)) return pad(row, o);
   if (auto o = dyn_cast<graph::IotaOp>(op)) return iota(row, o);
   if (auto o = dyn_cast<graph::FillOp>(op)) return fill(row, o);
+  if (auto o = dyn_cast<graph::RangeOp>(op)) return range(row, o);
   return known = false, failure();
 }
 
