@@ -22,8 +22,8 @@ FAMILIES = {
     "RMSNormalization": ("test_rms_normalization", "decoder.norm", 7),
     "Gelu": ("test_gelu", "decoder.act", 4),
     "Swish": ("test_swish", "decoder.act", 1),
-    "RotaryEmbedding": ("test_rotary_embedding", "decoder.rope", 0),
-    "Attention": ("test_attention", "decoder.attention", 0),
+    "RotaryEmbedding": ("test_rotary_embedding", "decoder.rope", 7),
+    "Attention": ("test_attention", "decoder.attention", 41),
 }
 VOCABULARY, POSITIONS = 7, 50
 REAL = {TensorProto.FLOAT: np.float32, TensorProto.FLOAT16: np.float16}
@@ -94,7 +94,7 @@ class Decoder:
     def mask(self, value: onnx.ValueInfoProto) -> None:
         """Key j is seen by query i if j <= past + i."""
         zero, one = self.tensor("zero", np.int64(0)), self.tensor("one", np.int64(1))
-        has_past = any(v.name == "past_key" for v in self.inputs)
+        has_past = any(v.name == "past_key" for v in self.graph.input)
         past = self.size("past_key", 2) if has_past else self.integers(0)
         new = self.size("input_ids", 1)
         total = self.node("Squeeze", [self.node("Add", [past, new], "total1"), self.integers(0)], "total")
