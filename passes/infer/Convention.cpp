@@ -77,14 +77,23 @@ static bool setPast(Typing &typing, BlockArgument argument, const LearntSizes &l
 //===- integers
 //----------------------------------------------------------------------------------------------------===//
 
+static bool isCacheSwitch(StringRef name) { return name.contains("use_cache"); }
+
+bool ingot::infer::hasCacheSwitch(func::FuncOp main) {
+  for (unsigned k = 0; k < main.getNumArguments(); ++k)
+    if (isCacheSwitch(argumentName(main, k))) return true;
+  return false;
+}
+
 /// Inputs whose every element is a number by the convention: C3, C4, C6. Null: it is none of them.
 static ClosedForm knownIntegers(Typing &typing, StringRef name, bool boolean) {
+  bool cached = typing.exprs.remembersPast();
   ExprContext &exprs = typing.exprs;
   auto literal = [&exprs, boolean](int64_t value) -> ClosedForm {
     return [&exprs, boolean, value](Indices) { return boolean ? exprs.boolean(value) : exprs.integer(value); };
   };
   if (name.contains("mask")) return literal(1);
-  if (name.contains("use_cache")) return literal(1);
+  if (isCacheSwitch(name)) return literal(cached);
   if (name.contains("logits_to_keep") || name.contains("token_type")) return literal(0);
   if (name.contains("nonpad_kv_seqlen")) return [&exprs](Indices) { return exprs.total(); };
   if (name.contains("write_indices")) return [&exprs](Indices) { return exprs.past(); };
@@ -98,7 +107,7 @@ static bool setIntegers(Typing &typing, BlockArgument argument, Interface &inter
   RankedTensorType type = typeOf(argument);
   ClosedForm known = knownIntegers(typing, name, type.getElementType().isInteger(1));
   bool scalar = type.getRank() == 0 || name.contains("seqlen") || name.contains("write_indices") ||
-                (known && type.getShape().back() == 1) || name.contains("use_cache") || name.contains("logits_to_keep");
+                (known && type.getShape().back() == 1) || isCacheSwitch(name) || name.contains("logits_to_keep");
   Shape shape(type.getRank());
   if (!scalar && !shape.empty()) shape.back() = name.contains("mask") ? typing.totalDim() : typing.freshDim();
   if (known) {
@@ -120,7 +129,10 @@ static bool setIntegers(Typing &typing, BlockArgument argument, Interface &inter
 
 static bool setArgument(Typing &typing, BlockArgument argument, Interface &interface, const LearntSizes &learnt) {
   RankedTensorType type = typeOf(argument);
-  if (isPast(typing, argument)) return setPast(typing, argument, learnt);
+  if (isPast(typing, argument)) {
+    if (typing.exprs.remembersPast()) return setPast(typing, argument, learnt);
+    return typing.setUnknown(argument), true; // not read by the branch without a past
+  }
   bool used =
       llvm::any_of(argument.getUsers(), [](Operation *user) { return !user->hasTrait<OpTrait::IsTerminator>(); });
   if (!used) return typing.setUnknown(argument), true; // handed through, or nothing at all
@@ -136,11 +148,11 @@ static bool setArgument(Typing &typing, BlockArgument argument, Interface &inter
   return false;
 }
 
-FailureOr<Interface> ingot::infer::applyConvention(Typing &typing, const LearntSizes &learnt) {
+FailureOr<Interface> ingot::infer::applyConvention(Typing &typing, const LearntSizes &learnt, bool promptOnly) {
   Interface interface;
   bool good = true;
-  if (llvm::none_of(typing.main.getArguments(), [&](BlockArgument argument) { return isPast(typing, argument); }))
-    typing.exprs.forgetPast();
+  bool cached = llvm::any_of(typing.main.getArguments(), [&](BlockArgument past) { return isPast(typing, past); });
+  if (promptOnly || !cached) typing.exprs.forgetPast();
   for (BlockArgument argument : typing.main.getArguments()) {
     if (setArgument(typing, argument, interface, learnt)) continue;
     typing.setUnknown(argument);

@@ -65,7 +65,8 @@ public:
 
 private:
   LogicalResult run();
-  FailureOr<Interface> type(Typing &typing, const LearntSizes &learnt);
+  FailureOr<Interface> type(Typing &typing, const LearntSizes &learnt, bool promptOnly = false);
+  bool provesCacheBranch(func::FuncOp main, const LearntSizes &learnt);
   bool learnSizes(func::FuncOp main, LearntSizes &learnt);
   LogicalResult emit(Typing &typing, const Interface &interface, RotaryTables &tables);
   LogicalResult setLimits(OpBuilder &builder, Typing &typing, int64_t positions);
@@ -171,8 +172,8 @@ LogicalResult InferPass::emit(Typing &typing, const Interface &interface, Rotary
   return success();
 }
 
-FailureOr<Interface> InferPass::type(Typing &typing, const LearntSizes &learnt) {
-  FailureOr<Interface> interface = applyConvention(typing, learnt);
+FailureOr<Interface> InferPass::type(Typing &typing, const LearntSizes &learnt, bool promptOnly) {
+  FailureOr<Interface> interface = applyConvention(typing, learnt, promptOnly);
   if (failed(interface)) return failure();
   typing.contextLimit = maxContext ? int64_t(maxContext) : int64_t(configContext);
   typing.run();
@@ -194,17 +195,36 @@ bool InferPass::learnSizes(func::FuncOp main, LearntSizes &learnt) {
   return grew;
 }
 
+/// C6: types a copy of the function with its branch for a past.
+bool InferPass::provesCacheBranch(func::FuncOp main, const LearntSizes &learnt) {
+  ScopedDiagnosticHandler silence(&getContext(), [](Diagnostic &) { return success(); });
+  OpBuilder builder(main);
+  auto copy = cast<func::FuncOp>(builder.clone(*main));
+  copy.setName("trial");
+  bool proved = false;
+  {
+    Typing trial(copy, modelFile);
+    if (succeeded(type(trial, learnt)))
+      if (Value logits = findLogits(trial)) proved = succeeded(trial.flush({logits}));
+  }
+  copy.erase();
+  return proved;
+}
+
 LogicalResult InferPass::run() {
   ModuleOp module = getOperation();
   auto main = module.lookupSymbol<func::FuncOp>("main");
   if (!main || !main.getBody().hasOneBlock()) return module.emitError("infer needs func.func @main of one block");
   LearntSizes learnt;
-  while (learnSizes(main, learnt)) {
+  bool switched = hasCacheSwitch(main); // typing settles branches: only one may be tried on the function itself
+  while (!switched && learnSizes(main, learnt)) {
   }
+  bool promptOnly = switched && !provesCacheBranch(main, learnt);
   Typing typing(main, modelFile);
   RotaryTables tables(module, modelFile);
-  FailureOr<Interface> interface = type(typing, learnt);
+  FailureOr<Interface> interface = type(typing, learnt, promptOnly);
   if (failed(interface)) return failure();
+  if (promptOnly) typing.relax("prompt-branch");
   recogniseRotaryEmbeddings(typing, tables);
   interface->logits = findLogits(typing);
   if (!interface->logits || failed(emit(typing, *interface, tables))) return failure();

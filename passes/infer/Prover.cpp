@@ -140,7 +140,9 @@ Expr Prover::simplify(Expr e, const Facts &facts) {
     if (!isAtom(x)) continue;
     for (bool truth : {true, false}) {
       Facts other = facts;
-      if (!other.assume(x, !truth)) e = context.decide(e, x, truth);
+      if (other.assume(x, !truth)) continue;
+      e = context.decide(e, x, truth);
+      work.push_back(e); // what was rebuilt may hold new atoms
     }
   }
   return e;

@@ -145,14 +145,18 @@ Expr clampBound(ExprContext &exprs, Expr bound, Expr size) {
   return {};
 }
 
-/// A constant table cut by position, [begin : stop) with stop <= P+S: the context stays within the table.
+/// A constant table of N positions cut by position, with stop <= P+S or among its last P+S ones: the context stays
+/// within the table (P+S <= N).
 std::optional<Cut> cutOfTable(graph::SliceOp op, Typing &typing, Expr begin, Expr stop, int64_t step, Expr size) {
   ExprContext &exprs = typing.exprs;
   auto positions = size.asInteger();
-  if (!typing[op.getInput()].constant || !positions || step != 1) return std::nullopt;
+  if (!typing[op.getInput()].constant || !positions || step != 1 || !begin) return std::nullopt;
   auto within = [&](Expr bound, Expr end) { return exprs.lessEqual(bound, end).asBool() == true; };
-  Expr zero = exprs.integer(0);
-  if (!begin || !within(zero, begin) || !within(begin, stop) || !within(stop, exprs.total())) return std::nullopt;
+  Expr last = exprs.sub(size, exprs.total());
+  if (within(last, begin) && stop.asInteger() && *stop.asInteger() >= *positions) stop = size;
+  bool fromFront = within(exprs.integer(0), begin) && within(stop, exprs.total());
+  bool atEnd = within(last, begin) && stop == size;
+  if ((!fromFront && !atEnd) || !within(begin, stop)) return std::nullopt;
   typing.limitPositions(*positions);
   return Cut{begin, exprs.sub(stop, begin), 1};
 }

@@ -175,10 +175,13 @@ static int64_t leastThreshold(Expr e) {
 Expr Typing::unclamped(Expr e) {
   int64_t positions = e ? leastThreshold(e) : 0;
   if (!positions) return e;
-  Facts facts = prover.tokenFacts(scores().i, scores().j);
-  facts.assumeAtMostZero(exprs.sub(exprs.total(), exprs.integer(positions)));
-  Expr plain = prover.simplify(e, facts);
-  if (!plain.isAffine()) return e;
+  auto within = [&](int64_t limit) {
+    Facts facts = prover.tokenFacts(scores().i, scores().j);
+    facts.assumeAtMostZero(exprs.sub(exprs.total(), exprs.integer(limit)));
+    return facts;
+  };
+  Expr plain = prover.simplify(e, within(positions - 1)); // at the very end both sides of a clamp agree
+  if (!plain.isAffine() || !prover.equal(e, plain, within(positions))) return e;
   limitPositions(positions);
   return plain;
 }
@@ -225,12 +228,28 @@ int64_t Typing::boundContext() {
 //===- scores
 //------------------------------------------------------------------------------------------------------===//
 
+/// A look-up in a table row that is a line, at literal indices but the last; null for any other.
+Expr Typing::readLine(Expr table) {
+  ArrayRef<Expr> at = table->operands;
+  SmallVector<int64_t, 4> row;
+  for (Expr index : at.drop_back(at.empty() ? 0 : 1)) {
+    auto literal = index.asInteger();
+    if (!literal) return {};
+    row.push_back(*literal);
+  }
+  auto data = at.empty() ? std::nullopt : readConstant(main->getParentOfType<ModuleOp>(), modelFile, table->table);
+  auto line = data ? readLineTable(*data, row) : std::nullopt;
+  if (!line) return {};
+  return exprs.add(exprs.real(line->offset), exprs.mul(exprs.real(line->slope), exprs.toReal(at.back())));
+}
+
 Expr Typing::readMask(Expr table) {
   auto [place, first] = masks.insert({table->table, std::nullopt});
   if (first)
     if (auto data = readConstant(main->getParentOfType<ModuleOp>(), modelFile, table->table))
       place->second = readMaskTable(*data);
-  if (!place->second || table->operands.size() < 2) return {};
+  if (!place->second) return readLine(table);
+  if (table->operands.size() < 2) return {};
   limitPositions(place->second->positions);
   auto elements = dyn_cast<ElementsAttr>(table->table);
   auto source = dyn_cast<FlatSymbolRefAttr>(table->table);

@@ -139,6 +139,7 @@ public:
 
 private:
   Expr readMask(Expr table);
+  Expr readLine(Expr table);
   Expr unclamped(Expr e);
 
   friend class View;
