@@ -171,8 +171,11 @@ Term Einsum::multiply(const Term &a, const Term &b, const Labels &kept) {
   Value x = merged(ordered(a, batch + left + inner), {batch, left, inner});
   Value y = merged(ordered(b, batch + inner + right), {batch, inner, right});
   if (n.failed()) return {};
-  Value product = batch.empty() ? project(n, x, y, false, {}, 1, n.inputCount()) : n.create<graph::MatmulOp>(x, y);
-  return {batch + left + right, split(product, batch, left, right)};
+  auto product = [&]() -> Value {
+    if (inner.empty()) return n.binary(graph::BinaryKind::mul, x, y); // an outer product: [.., L, 1] by [.., 1, R]
+    return batch.empty() ? project(n, x, y, false, {}, 1, n.inputCount()) : n.create<graph::MatmulOp>(x, y);
+  };
+  return {batch + left + right, split(product(), batch, left, right)};
 }
 
 Value Einsum::run() {

@@ -1,6 +1,8 @@
 // One pass over the table.
 #include "passes/infer/MaskTable.h"
 #include "llvm/ADT/STLExtras.h"
+#include <algorithm>
+#include <cmath>
 
 using namespace ingot::infer;
 
@@ -35,4 +37,20 @@ Expr ingot::infer::maskElement(ExprContext &exprs, const MaskTable &mask, Expr q
   if (type.isInteger(1)) return mask.visible != 0 ? sees : exprs.logicalNot(sees);
   auto number = [&](double value) { return type.isIntOrIndex() ? exprs.integer(int64_t(value)) : exprs.real(value); };
   return exprs.select(sees, number(mask.visible), number(mask.hidden));
+}
+
+std::optional<LineTable> ingot::infer::readLineTable(const ConstantData &data, llvm::ArrayRef<int64_t> at) {
+  if (data.shape.empty() || at.size() + 1 != data.shape.size()) return std::nullopt;
+  int64_t row = 0, columns = data.shape.back();
+  for (auto [index, size] : llvm::zip(at, data.shape)) {
+    if (index < 0 || index >= size) return std::nullopt;
+    row = row * size + index;
+  }
+  if (columns < 3) return std::nullopt;
+  llvm::ArrayRef<float> values(data.values.data() + row * columns, size_t(columns));
+  LineTable line{values.front(), (double(values.back()) - values.front()) / double(columns - 1)};
+  double scale = std::max(std::fabs(values.front()), std::fabs(values.back()));
+  for (auto [k, value] : llvm::enumerate(values)) // !(<=): a NaN is on no line
+    if (!(std::fabs(value - (line.offset + line.slope * double(k))) <= scale * 0x1p-22)) return std::nullopt;
+  return line;
 }
