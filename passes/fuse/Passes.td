@@ -29,6 +29,11 @@ def MergeRows : Pass<"merge-rows", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::ingot::decoder::DecoderDialect", "::ingot::graph::GraphDialect"];
 }
 
+def FoldColumns : Pass<"fold-columns", "::mlir::ModuleOp"> {
+  let summary = "linears of picked weight rows instead of rows that pick columns of a linear";
+  let dependentDialects = ["::ingot::decoder::DecoderDialect", "::ingot::weights::WeightsDialect"];
+}
+
 def OutlineLaunches : Pass<"outline-launches", "::mlir::func::FuncOp"> {
   let summary = "put every op into a launch: prologue, root, epilogue";
   let dependentDialects = ["::ingot::decoder::DecoderDialect"];
