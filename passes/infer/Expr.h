@@ -50,8 +50,9 @@ enum class ExprOp : uint8_t {
 
 struct ExprNode;
 
-/// What a Unary's `code` may be besides a graph::UnaryKind: these plus a width in bits.
-constexpr unsigned RoundedToFloat = 1000, WrappedToInteger = 2000;
+/// What a Unary's `code` may be besides a graph::UnaryKind: the cast of a real to an integer, or these plus a width in bits.
+constexpr unsigned TruncatedToInteger = 999, RoundedToFloat = 1000, WrappedToInteger = 2000;
+constexpr unsigned UnsignedWrap = 100; // added to WrappedToInteger + width
 constexpr bool isRounding(unsigned code) { return code > RoundedToFloat && code < WrappedToInteger; }
 
 /// A handle; copying and comparing are free. A null handle means "no closed form".

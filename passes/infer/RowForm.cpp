@@ -27,6 +27,7 @@ private:
   ArrayRef<Variable> indices;
   ArrayRef<int64_t> sizes;
   DenseMap<Expr, Value> memo;
+  DenseMap<Variable, Value> variables;
 
   Type i64() { return region.builder.getI64Type(); }
   Type f32() { return region.builder.getF32Type(); }
@@ -65,12 +66,8 @@ private:
   Value affine(Expr e) {
     Value sum;
     for (auto [v, factor] : e->terms) {
-      auto [place, isNew] = memo.try_emplace(exprs.variable(v));
-      if (isNew) {
-        Value made = variable(v);
-        memo[exprs.variable(v)] = made;
-      }
-      Value term = memo[exprs.variable(v)];
+      auto known = variables.find(v); // not in `memo`: the form `v` alone is this very expression
+      Value term = known != variables.end() ? known->second : variables[v] = variable(v);
       if (!term) return {};
       if (factor != 1) term = binary(graph::BinaryKind::mul, term, integer(factor));
       sum = sum ? binary(graph::BinaryKind::add, sum, term) : term;
@@ -88,8 +85,15 @@ private:
 
   Value unary(Expr e) {
     Value x = emit(e->operands[0]);
-    if (!x || e->code >= 2000) return {}; // a wrapped integer
-    if (e->code >= 1000) return x;        // rounding to a narrow float: activations are f32
+    if (!x || isRounding(e->code)) return x; // activations are f32
+    if (e->code == TruncatedToInteger) return region.cast(x, i64());
+    if (e->code >= WrappedToInteger) {
+      bool isUnsigned = e->code >= WrappedToInteger + UnsignedWrap;
+      unsigned width = e->code - WrappedToInteger - (isUnsigned ? UnsignedWrap : 0);
+      auto sign = isUnsigned ? IntegerType::Unsigned : IntegerType::Signless;
+      return region.cast(region.cast(x, IntegerType::get(region.from->getContext(), width, sign)), i64());
+    }
+    if (e->code > unsigned(graph::UnaryKind::is_inf)) return {};
     return region.create<graph::UnaryOp>(graph::UnaryKind(e->code), x);
   }
 

@@ -18,7 +18,8 @@ Expr rounded(ExprContext &exprs, Expr e, Type type) {
   if (narrowed && e->op == ExprOp::Select)
     return exprs.select(e->operands[0], rounded(exprs, e->operands[1], type), rounded(exprs, e->operands[2], type));
   if (auto integer = dyn_cast<IntegerType>(type); integer && integer.getWidth() > 1 && integer.getWidth() < 32)
-    return e.asInteger() ? e : exprs.unary(WrappedToInteger + integer.getWidth(), e);
+    return e.asInteger() ? e
+                         : exprs.unary(WrappedToInteger + integer.getWidth() + integer.isUnsigned() * UnsignedWrap, e);
   if (type.isF32() && value) return exprs.real(double(float(*value)));
   if (auto narrow = dyn_cast<FloatType>(type); narrow && narrow.getWidth() < 32) {
     if (!value) return exprs.reads(e).empty() ? exprs.unary(RoundedToFloat + narrow.getWidth(), e) : e;
@@ -349,6 +350,15 @@ struct SelectRule {
   }
 };
 
+/// A real as an integer or a truth value. What is not surely whole is cut off, or compared with 0, when it is known.
+Expr fromReal(ExprContext &exprs, Expr x, bool truth) {
+  if (x->op == ExprOp::Select)
+    return exprs.select(x->operands[0], fromReal(exprs, x->operands[1], truth), fromReal(exprs, x->operands[2], truth));
+  Expr plain = truth ? exprs.toBool(x) : exprs.toInteger(x);
+  if (plain != x) return plain;
+  return truth ? exprs.logicalNot(exprs.equal(x, exprs.real(0))) : exprs.unary(TruncatedToInteger, x);
+}
+
 struct CastRule {
   void infer(graph::CastOp op, Typing &typing) const {
     Type type = elementType(op.getResult());
@@ -357,6 +367,7 @@ struct CastRule {
       Expr value = x[0];
       if (from.isInteger(1) && !type.isInteger(1)) value = exprs.select(value, exprs.integer(1), exprs.integer(0));
       if (isa<FloatType>(type)) return exprs.toReal(value);
+      if (isa<FloatType>(from)) return fromReal(exprs, value, type.isInteger(1));
       if (type.isInteger(1) && from.isInteger() && value->op == ExprOp::Table)
         return exprs.logicalNot(exprs.equal(value, exprs.integer(0)));
       return type.isInteger(1) ? exprs.toBool(value) : exprs.toInteger(value);
