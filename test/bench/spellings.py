@@ -26,7 +26,7 @@ def compile_form(options: argparse.Namespace, form: str, scratch: Path) -> Path:
     make += ["--weights", options.weights, "--qkv", "separate", "--cache", options.models]
     subprocess.run(make, check=True, stderr=subprocess.DEVNULL)
     ingotc = [options.bin / "ingotc", folder, "-o", artifact, "--activations", "f32", "--progress", "none"]
-    subprocess.run(ingotc, check=True)
+    subprocess.run(ingotc, check=True, stdout=subprocess.DEVNULL)
     return artifact
 
 
