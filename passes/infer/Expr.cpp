@@ -253,8 +253,11 @@ static void printAffine(Expr e, const std::vector<std::string> &names, llvm::raw
 /// Messages are cut there; a shared term is printed where it is used, which may be exponentially often.
 static constexpr size_t maxPrinted = 200;
 
+static constexpr size_t PrintedLength = 200;
+
 void ExprContext::print(Expr e, llvm::raw_ostream &os) {
   if (os.tell() > maxPrinted) return;
+  if (os.tell() > PrintedLength) return; // a graph of shared nodes may be huge as a tree
   auto list = [&](ArrayRef<Expr> operands) { llvm::interleave(operands, os, [&](Expr x) { print(x, os); }, ", "); };
   switch (e->op) {
   case ExprOp::Affine:

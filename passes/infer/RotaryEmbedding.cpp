@@ -33,37 +33,64 @@ struct Place {
   Expr token, column;
 };
 
-/// Adds `coefficient * e` to the terms (by Read); false if `e` is not linear in its Reads.
-bool addTerms(ExprContext &exprs, Expr e, Expr coefficient, llvm::MapVector<Expr, Expr> &terms) {
-  auto scaled = [&](Expr factor) { return coefficient ? exprs.mul(coefficient, factor) : factor; };
-  switch (e->op) {
-  case ExprOp::Read: {
-    Expr &sum = terms[e];
-    Expr one = coefficient ? coefficient : exprs.real(1);
-    sum = sum ? exprs.add(sum, one) : one;
+/// Expressions as linear combinations of Reads.
+class LinearForms {
+public:
+  using Terms = llvm::SmallMapVector<Expr, Expr, 2>; // Read -> coefficient
+  explicit LinearForms(ExprContext &exprs) : exprs(exprs) {}
+
+  /// The terms of `e`; null if it is not linear or has too many.
+  const Terms *of(Expr e) {
+    auto [place, added] = known.try_emplace(e);
+    if (!added) return place->second.get();
+    Terms terms;
+    if (!read(e, terms) || terms.size() > MaxTerms) return nullptr;
+    return (known[e] = std::make_unique<Terms>(std::move(terms))).get();
+  }
+
+private:
+  static constexpr size_t MaxTerms = 8;
+
+  /// Adds `factor * e` (null: 1) to the terms.
+  bool add(Expr e, Expr factor, Terms &terms) {
+    const Terms *own = of(e);
+    if (!own) return false;
+    for (auto [read, coefficient] : *own) {
+      Expr scaled = factor ? exprs.mul(factor, coefficient) : coefficient;
+      Expr &sum = terms[read];
+      sum = sum ? exprs.add(sum, scaled) : scaled;
+    }
     return true;
   }
-  case ExprOp::Add:
-    return addTerms(exprs, e->operands[0], coefficient, terms) && addTerms(exprs, e->operands[1], coefficient, terms);
-  case ExprOp::Sub:
-    return addTerms(exprs, e->operands[0], coefficient, terms) &&
-           addTerms(exprs, e->operands[1], scaled(exprs.real(-1)), terms);
-  case ExprOp::Mul: {
-    bool first = exprs.reads(e->operands[0]).empty();
-    if (!first && !exprs.reads(e->operands[1]).empty()) return false;
-    return addTerms(exprs, e->operands[first], scaled(e->operands[!first]), terms);
+
+  bool read(Expr e, Terms &terms) {
+    switch (e->op) {
+    case ExprOp::Read:
+      terms[e] = exprs.real(1);
+      return true;
+    case ExprOp::Add:
+      return add(e->operands[0], {}, terms) && add(e->operands[1], {}, terms);
+    case ExprOp::Sub:
+      return add(e->operands[0], {}, terms) && add(e->operands[1], exprs.real(-1), terms);
+    case ExprOp::Mul: {
+      bool first = exprs.reads(e->operands[0]).empty();
+      return exprs.reads(e->operands[!first]).empty() && add(e->operands[first], e->operands[!first], terms);
+    }
+    case ExprOp::Div:
+      return exprs.reads(e->operands[1]).empty() &&
+             add(e->operands[0], exprs.divide(exprs.real(1), e->operands[1]), terms);
+    case ExprOp::Unary:
+      return isRounding(e->code) && add(e->operands[0], {}, terms);
+    case ExprOp::Real:
+      return e->real == 0;
+    default:
+      return false;
+    }
   }
-  case ExprOp::Div:
-    if (!exprs.reads(e->operands[1]).empty()) return false;
-    return addTerms(exprs, e->operands[0], scaled(exprs.divide(exprs.real(1), e->operands[1])), terms);
-  case ExprOp::Unary:
-    return isRounding(e->code) && addTerms(exprs, e->operands[0], coefficient, terms);
-  case ExprOp::Real:
-    return e->real == 0;
-  default:
-    return false;
-  }
-}
+
+  ExprContext &exprs;
+  DenseMap<Expr, std::unique_ptr<Terms>> known;
+};
 
 /// The constant factors of a value's shape as row columns, at given indices; nullopt where S shares an axis.
 std::optional<Place> placeOf(Typing &typing, ArrayRef<Dim> shape, Indices indices) {
@@ -84,7 +111,8 @@ std::optional<Place> placeOf(Typing &typing, ArrayRef<Dim> shape, Indices indice
 /// One output value over one root.
 class ColumnReader {
 public:
-  ColumnReader(Typing &typing, Value value, Value root) : typing(typing), value(value), root(root), view(typing, root) {
+  ColumnReader(Typing &typing, Value value, Value root)
+      : typing(typing), value(value), root(root), view(typing, root), linear(typing.exprs) {
     ExprContext &exprs = typing.exprs;
     token = exprs.newVariable("i"), position = exprs.newVariable("q");
     for (const Dim &dim : typing.shape(value).drop_back()) {
@@ -103,11 +131,11 @@ public:
     ExprContext &exprs = typing.exprs;
     indices.back() = exprs.integer(c);
     Expr e = typing.at(value, indices);
-    llvm::MapVector<Expr, Expr> terms;
-    if (!e || e->op == ExprOp::Undefined || !addTerms(exprs, e, {}, terms)) return std::nullopt;
+    const LinearForms::Terms *terms = e && e->op != ExprOp::Undefined ? linear.of(e) : nullptr;
+    if (!terms) return std::nullopt;
     auto here = placeOf(typing, typing.shape(value), indices);
     SmallVector<Term, 2> result;
-    for (auto [read, coefficient] : terms) {
+    for (auto [read, coefficient] : *terms) {
       if (coefficient.asReal() == 0.0) continue;
       auto from = placeOf(typing, typing.shape(root), read->operands);
       if (!here || !from || from->token != exprs.variable(token)) return std::nullopt;
@@ -127,6 +155,7 @@ private:
   Typing &typing;
   Value value, root;
   View view;
+  LinearForms linear;
   Variable token, position;
   SmallVector<Expr, 4> indices;
 };
@@ -345,6 +374,7 @@ void ingot::infer::recogniseRotaryEmbeddings(Typing &typing, RotaryTables &table
   llvm::DenseSet<Value> positional; // a product by position lies behind it, or a recognised part of the columns
   for (Operation &op : typing.main.getBody().front().without_terminator()) {
     if (op.getNumResults() != 1 || !typing[op.getResult(0)].isToken() || !typing[op.getResult(0)].form) continue;
+    if (typing[op.getResult(0)].poisoned) continue;
     Value result = op.getResult(0);
     bool behind = llvm::any_of(op.getOperands(), [&](Value v) { return positional.contains(v); });
     if (!behind && !multipliesByPosition(typing, &op)) continue;

@@ -265,6 +265,7 @@ struct PadRule {
       return typing.report(op, "pads by repeating elements; only padding by a constant is understood");
     SmallVector<Expr, 4> begins(shape.size(), exprs.integer(0)), ends = begins;
     for (auto [k, axis] : llvm::enumerate(axes)) {
+      if (axis < 0 || size_t(axis) >= shape.size()) return typing.report(op, "pads an axis outside the rank");
       begins[axis] = (*pads)[k], ends[axis] = (*pads)[axes.size() + k];
       if (begins[axis].is(0) && ends[axis].is(0)) continue;
       if (typing[input].isToken() && !shape[axis].constant())
