@@ -91,3 +91,19 @@ func.func @two_sources(%x: tensor<?x32xf32>, %y: tensor<?x32xf32>) {
   decoder.append %k, %v {cache = @g0, layer = 0} : tensor<?x32xf32>, tensor<?x32xf32>
   return
 }
+// Rows share a launch with the row-wise ops beside them.
+// CHECK-LABEL: func.func @region
+// CHECK: decoder.launch @linear
+// CHECK: decoder.launch @rows
+// CHECK-NEXT: decoder.rows
+// CHECK: decoder.norm rms
+func.func @region(%x: tensor<?x32xf32>) -> tensor<?x32xf32> {
+  %l = decoder.linear %x, @w : (tensor<?x32xf32>) -> tensor<?x32xf32>
+  %r = decoder.rows (%l : tensor<?x32xf32>) -> (tensor<?x32xf32>) {
+  ^bb0(%i: tensor<4x8xf32>):
+    %s = graph.softmax %i {axis = 1 : i64} : (tensor<4x8xf32>) -> tensor<4x8xf32>
+    decoder.yield %s : tensor<4x8xf32>
+  }
+  %n = decoder.norm rms %r {eps = 1.0e-5 : f32} : (tensor<?x32xf32>) -> tensor<?x32xf32>
+  return %n : tensor<?x32xf32>
+}

@@ -49,3 +49,22 @@ func.func @main(%ids: tensor<?x?xi64> {graph.name = "input_ids"}) -> (tensor<?x?
   %y = graph.select %u, %zero, %x : (tensor<?x?x1xi1>, tensor<f32>, tensor<?x?x16xf32>) -> tensor<?x?x16xf32>
   return %y : tensor<?x?x16xf32>
 }
+
+// -----
+
+// A value of the position alone is computed from the step's positions.
+// CHECK-LABEL: func.func @body
+// CHECK: decoder.rows (%arg1 : tensor<?xi32>) -> tensor<?x1xf32>
+// CHECK-NEXT: ^bb0(%[[P:.*]]: tensor<1x1xi32>):
+// CHECK: %[[W:.*]] = graph.cast %[[P]] : (tensor<1x1xi32>) -> tensor<1x1xi64>
+// CHECK: graph.cast %[[W]] : (tensor<1x1xi64>) -> tensor<1x1xf32>
+weights.source @src.embed {file = "w", offset = 0, length = 2048} : tensor<32x16xf32>
+weights.recipe @embed { %0 = weights.load @src.embed : tensor<32x16xf32> weights.yield %0 : tensor<32x16xf32> }
+func.func @main(%ids: tensor<?x?xi64> {graph.name = "input_ids"}, %pos: tensor<?x?xi64> {graph.name = "position_ids"})
+    -> (tensor<?x?x16xf32> {graph.name = "logits"}) {
+  %x = decoder.embed %ids, @embed : (tensor<?x?xi64>) -> tensor<?x?x16xf32>
+  %p = graph.cast %pos : (tensor<?x?xi64>) -> tensor<?x?xf32>
+  %u = graph.unsqueeze %p [2] : (tensor<?x?xf32>) -> tensor<?x?x1xf32>
+  %y = graph.binary mul %x, %u : (tensor<?x?x16xf32>, tensor<?x?x1xf32>) -> tensor<?x?x16xf32>
+  return %y : tensor<?x?x16xf32>
+}

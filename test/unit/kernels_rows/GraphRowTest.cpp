@@ -295,6 +295,30 @@ TEST_P(GraphRowTest, RmsNormInPrimitives) {
          "%y = graph.binary div %a0, %s : (tensor<4x20xf32>, tensor<4x1xf32>) -> tensor<4x20xf32>"});
 }
 
+// Weights come whole behind the inputs; positions come from the batch.
+TEST_P(GraphRowTest, WeightsAndPositions) {
+  next();
+  std::string ops = "%n = graph.cast %p : (tensor<1xi32>) -> tensor<1xf32>\n"
+                    "%s = graph.binary mul %w, %n : (tensor<2x10xf32>, tensor<1xf32>) -> tensor<2x10xf32>\n"
+                    "%y = graph.binary add %a, %s : (tensor<2x10xf32>, tensor<2x10xf32>) -> tensor<2x10xf32>";
+  auto launch =
+      parse(recipe("g", {2, 10}), "%t : tensor<?xi32>, %q : tensor<?xi32>, %x : " + tensor(20),
+            "%r = decoder.launch @x (%i = %x : " + tensor(20) + ", %j = %q : tensor<?xi32>) -> (" + tensor(20) +
+                ") {\n%o = decoder.rows (%i : " + tensor(20) + ", %j : tensor<?xi32>) weights (@g) -> (" + tensor(20) +
+                ") {\n^bb0(%a: tensor<2x10xf32>, %p: tensor<1xi32>, %w: tensor<2x10xf32>):\n" + ops +
+                "\ndecoder.yield %y : tensor<2x10xf32>\n}\ndecoder.yield %o : " + tensor(20) + "\n}");
+  if (!compile(launch)) return;
+  Rows x = Rows::random(kRows, 20, 1), y(kRows, 20);
+  auto weight = randomVector(20, 2);
+  std::vector<int32_t> positions;
+  for (size_t r = 0; r < kRows; ++r) positions.push_back(int32_t(3 * r + 1));
+  batch.position = decltype(batch.position)(positions.data());
+  bind(kRows, x[0], weight.data(), y[0]);
+  call("k", kRows);
+  for (size_t r = 0; r < kRows; ++r)
+    for (size_t c = 0; c < 20; ++c) EXPECT_EQ(y[r][c], x[r][c] + weight[c] * float(positions[r])) << r << " " << c;
+}
+
 INSTANTIATE_TEST_SUITE_P(Levels, GraphRowTest, testing::Values(CpuLevel::v3, CpuLevel::v4),
                          [](const auto &info) { return std::string(name(info.param)); });
 
