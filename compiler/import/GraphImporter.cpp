@@ -120,10 +120,8 @@ static SmallVector<Value> resultsOf(NodeImporter &n, GraphScope &scope, ArrayRef
 }
 
 SmallVector<Value> ingot::importBranch(NodeImporter &n, const onnx::GraphProto &branch, Block &block) {
-  if (n.failed()) return {};
   n.require(branch.input_size() == 0, "its branches must have no inputs");
   n.require(branch.sparse_initializer_size() == 0, "a branch has a sparse initializer, which is not supported");
-  if (n.failed()) return {};
   GraphScope scope(n.names(), block);
   for (const auto &tensor : branch.initializer()) scope.defineInitializer(tensor);
   std::vector<std::string> wanted;

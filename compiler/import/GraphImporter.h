@@ -12,7 +12,8 @@ namespace ingot {
 /// Imports the nodes that `results` depend on.
 void importNodes(GraphScope &scope, const onnx::GraphProto &graph);
 
-/// The results of a branch of `n`, imported into `block`; empty, and `n` failed, if something in it has a gap.
+/// The results of a branch of `n`, imported into `block`; empty, and `n` failed, if something in it has a gap. All gaps
+/// are told, also when `n` has failed before.
 llvm::SmallVector<mlir::Value> importBranch(NodeImporter &n, const onnx::GraphProto &branch, mlir::Block &block);
 
 /// Makes the model's own functions known; a function that is defined twice is an error.

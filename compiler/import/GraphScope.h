@@ -36,7 +36,7 @@ struct ModelContext {
   OpsetTable opsets;
   llvm::StringMap<const onnx::FunctionProto *> functions = {}; ///< by functionKey
   llvm::SmallVector<const onnx::FunctionProto *> calls = {};   ///< functions being inlined, outermost first
-  size_t nodesLeft = 1 << 20;                                  ///< bound on nodes after inlining
+  size_t nodesLeft = 1 << 18;                                  ///< bound on nodes after inlining
 };
 
 class GraphScope {

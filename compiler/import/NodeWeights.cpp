@@ -21,13 +21,16 @@ static Value layoutInput(Operation *op) {
   return {};
 }
 
-// Depth counts layout ops and dequantisations.
+// Depth counts layout ops and dequantisations; scales and zero points are hardly more than tensors of the file, which
+// keeps a hostile graph from being walked exponentially often.
 static bool isWeightValue(Value value, unsigned depth) {
   Operation *op = value ? value.getDefiningOp() : nullptr;
   if (!op || depth > maxChain) return false;
   if (isa<graph::WeightOp, graph::ConstantOp>(op)) return true;
   if (isa<graph::DequantOp>(op))
-    return llvm::all_of(op->getOperands(), [&](Value operand) { return isWeightValue(operand, depth + 1); });
+    return isWeightValue(op->getOperand(0), depth + 1) &&
+           llvm::all_of(llvm::drop_begin(op->getOperands()),
+                        [&](Value part) { return isWeightValue(part, depth + 12); });
   return isWeightValue(layoutInput(op), depth + 1);
 }
 

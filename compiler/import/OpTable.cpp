@@ -4,7 +4,11 @@
 using namespace ingot;
 
 void OpTable::add(llvm::StringRef domain, llvm::StringRef name, OpHandler handler, int64_t since, int64_t until) {
-  entries[{domain.str(), name.str()}].push_back({since, until, std::move(handler)});
+  entries[{domain.str(), name.str()}].push_back({since, until, std::move(handler), ""});
+}
+
+void OpTable::refuse(llvm::StringRef domain, llvm::StringRef name, llvm::StringRef why) {
+  entries[{domain.str(), name.str()}].push_back({1, INT64_MAX, nullptr, why.str()});
 }
 
 const OpHandler *OpTable::find(llvm::StringRef domain, llvm::StringRef name, int64_t opset, std::string &why) const {
@@ -13,8 +17,11 @@ const OpHandler *OpTable::find(llvm::StringRef domain, llvm::StringRef name, int
     why = "the operator is not supported";
     return nullptr;
   }
-  for (const Entry &entry : found->second)
-    if (entry.since <= opset && opset <= entry.until) return &entry.handler;
+  for (const Entry &entry : found->second) {
+    if (opset < entry.since || opset > entry.until) continue;
+    why = entry.reason;
+    return entry.handler ? &entry.handler : nullptr;
+  }
   why = "the operator is not supported as of opset " + std::to_string(opset);
   return nullptr;
 }

@@ -19,13 +19,17 @@ public:
   void add(llvm::StringRef domain, llvm::StringRef name, OpHandler handler, int64_t since = 1,
            int64_t until = INT64_MAX);
 
+  /// An operator that is known and has no place here: `why` is told wherever one stands, whatever its operands.
+  void refuse(llvm::StringRef domain, llvm::StringRef name, llvm::StringRef why);
+
   /// Null, with the reason in `why`, if there is no handler for this operator at this opset.
   const OpHandler *find(llvm::StringRef domain, llvm::StringRef name, int64_t opset, std::string &why) const;
 
 private:
   struct Entry {
     int64_t since, until;
-    OpHandler handler;
+    OpHandler handler;  // null: refused
+    std::string reason; // why, then
   };
   std::map<std::pair<std::string, std::string>, std::vector<Entry>> entries;
 };

@@ -156,14 +156,7 @@ static void importMultiHeadAttention(NodeImporter &n) {
   n.set(2, parts.v);
 }
 
-static void refuseSingleToken(NodeImporter &n) {
-  n.gap("attends from one new token only, so a prompt cannot be fed; export the model with MultiHeadAttention or "
-        "GroupQueryAttention");
-}
-
 void ingot::addContribAttentionOps(OpTable &table) {
   table.add("com.microsoft", "Attention", importAttention);
   table.add("com.microsoft", "MultiHeadAttention", importMultiHeadAttention);
-  table.add("com.microsoft", "DecoderMaskedMultiHeadAttention", refuseSingleToken);
-  table.add("com.microsoft", "DecoderMaskedSelfAttention", refuseSingleToken);
 }

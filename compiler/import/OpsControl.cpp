@@ -28,7 +28,7 @@ static Type joined(NodeImporter &n, Value a, Value b) {
 static void makeIf(NodeImporter &n, Value condition, const onnx::GraphProto *yes, const onnx::GraphProto *no) {
   auto draft = n.builder().create<graph::IfOp>(n.loc(), TypeRange(), condition);
   SmallVector<Value> results[2] = {importInto(n, yes, draft.getThenRegion())};
-  if (!n.failed()) results[1] = importInto(n, no, draft.getElseRegion());
+  results[1] = importInto(n, no, draft.getElseRegion());
   SmallVector<Type> types;
   for (size_t i = 0; i < n.outputCount() && !n.failed(); ++i) types.push_back(joined(n, results[0][i], results[1][i]));
   if (!n.failed()) {
@@ -57,31 +57,26 @@ static void importIf(NodeImporter &n) {
   for (size_t i = 0; i < n.outputCount() && !n.failed(); ++i) n.set(i, results[i]);
 }
 
-static OpHandler refused(std::string reason) {
-  return [reason](NodeImporter &n) { n.gap(reason); };
-}
-
 void ingot::addControlOps(OpTable &table) {
   table.add("", "If", importIf);
-  auto loop = refused("loops are not supported; export the model without them (unrolled, or traced)");
-  for (const char *name : {"Loop", "Scan"}) table.add("", name, loop);
-  auto optional = refused("optional values are not supported");
-  for (const char *name : {"Optional", "OptionalGetElement", "OptionalHasElement"}) table.add("", name, optional);
-  auto random = refused("makes random numbers; sampling belongs to the runtime, export the logits");
-  for (const char *name :
-       {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"})
-    table.add("", name, random);
-  auto recurrent =
-      refused("keeps a recurrent state; artifacts reserve a slot for such states, but no kernel fills it yet");
-  for (const char *name : {"LSTM", "GRU", "RNN", "LinearAttention", "CausalConvWithState"})
-    for (const char *domain : {"", "com.microsoft"}) table.add(domain, name, recurrent);
-  auto convolution =
-      refused("convolves along the sequence, which needs a recurrent state (LFM2 and other hybrids); artifacts "
-              "reserve a slot for such states, but no kernel fills it yet");
-  for (const char *name : {"Conv", "ConvTranspose", "ConvInteger", "QLinearConv"}) table.add("", name, convolution);
-  auto image = refused("belongs to an image encoder; compile the text decoder alone");
-  for (const char *name :
-       {"Resize", "GridSample", "RoiAlign", "MaxPool", "AveragePool", "GlobalAveragePool", "MaxUnpool"})
-    table.add("", name, image);
-  for (const char *name : {"SkipGroupNorm", "GroupNorm", "NhwcConv"}) table.add("com.microsoft", name, image);
+  auto refuse = [&](llvm::StringRef domain, std::initializer_list<const char *> names, const char *why) {
+    for (const char *name : names) table.refuse(domain, name, why);
+  };
+  refuse("", {"Loop", "Scan"}, "loops are not supported; export the model without them (unrolled, or traced)");
+  refuse("", {"Optional", "OptionalGetElement", "OptionalHasElement"}, "optional values are not supported");
+  refuse("", {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"},
+         "makes random numbers; sampling belongs to the runtime, export the logits");
+  for (const char *domain : {"", "com.microsoft"})
+    refuse(domain, {"LSTM", "GRU", "RNN", "LinearAttention", "CausalConvWithState"},
+           "keeps a recurrent state; artifacts reserve a slot for such states, but no kernel fills it yet");
+  refuse(
+      "", {"Conv", "ConvTranspose", "ConvInteger", "QLinearConv"},
+      "convolves: along the sequence that is a recurrent state (LFM2 and other hybrids), for which artifacts reserve a "
+      "slot that no kernel fills yet; of an image, compile the text decoder alone");
+  constexpr const char *image = "belongs to an image encoder; compile the text decoder alone";
+  refuse("", {"Resize", "GridSample", "RoiAlign", "MaxPool", "AveragePool", "GlobalAveragePool", "MaxUnpool"}, image);
+  refuse("com.microsoft", {"SkipGroupNorm", "GroupNorm", "NhwcConv"}, image);
+  refuse("com.microsoft", {"DecoderMaskedMultiHeadAttention", "DecoderMaskedSelfAttention"},
+         "attends from one new token only, so a prompt cannot be fed; export the model with MultiHeadAttention or "
+         "GroupQueryAttention");
 }

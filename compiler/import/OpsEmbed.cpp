@@ -64,6 +64,7 @@ bool QuantizedTable::read(NodeImporter &n) {
   n.require(block >= 16 && block <= INT32_MAX && (block & (block - 1)) == 0,
             "block_size must be a power of two of at least 16");
   if (n.failed()) return false;
+  if (!n.require(n.type(data).getNumElements() < int64_t(1) << 48, "its data is too large")) return false;
   shape.assign(n.type(data).getShape().begin(), n.type(data).getShape().end());
   if (bytes) shape.back() *= 8 / bits;
   counts = shape;

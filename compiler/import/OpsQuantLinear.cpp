@@ -12,6 +12,11 @@ static bool holds(NodeImporter &n, Value value, int64_t count) {
   return n.type(value).hasStaticShape() && n.type(value).getNumElements() == count;
 }
 
+/// Sizes whose products below fit 64 bits.
+static bool isPossible(int64_t rows, int64_t columns) {
+  return rows > 0 && columns > 0 && rows < (1 << 24) && columns < (1 << 24);
+}
+
 //===- weights packed by blocks -----------------------------------------------------------------------------------===//
 
 namespace {
@@ -52,8 +57,7 @@ static void importMatMulNBits(NodeImporter &n) {
   int64_t accuracy = n.integer("accuracy_level", 0);
   n.require(blocks.bits == 2 || blocks.bits == 4 || blocks.bits == 8,
             "bits = " + Twine(blocks.bits) + " is not supported; 2, 4 and 8 are");
-  n.require(blocks.columns > 0 && blocks.rows > 0 && blocks.columns <= INT32_MAX && blocks.rows <= INT32_MAX,
-            "K and N must be positive");
+  n.require(isPossible(blocks.rows, blocks.columns), "K and N must be positive (and no larger than a model's)");
   n.require(blocks.size >= 8 && blocks.size <= INT32_MAX && blocks.size % 8 == 0, "block_size must be a multiple of 8");
   n.refuse(4, "g_idx");
   Value x = n.input(0), quants = n.input(1), scales = n.input(2), zeros = n.optional(3), bias = n.optional(5);
@@ -114,7 +118,7 @@ static void importMatMulBnb4(NodeImporter &n) {
   n.ignore("training_mode");
   n.expect("transB", 1);
   n.require(kind == 0 || kind == 1, "quant_type must be 0 (fp4) or 1 (nf4)");
-  n.require(columns > 0 && rows > 0 && columns <= INT32_MAX && rows <= INT32_MAX, "K and N must be positive");
+  n.require(isPossible(rows, columns), "K and N must be positive (and no larger than a model's)");
   n.require(block > 0 && block <= INT32_MAX, "block_size must be positive");
   Value x = n.input(0), quants = n.input(1), absmax = n.input(2);
   if (n.failed()) return;

@@ -88,11 +88,30 @@ TEST(GenaiImport, AttentionExtensionsAreRefusedByName) {
     std::string text = importBytes(builder.bytes(), context).all();
     EXPECT_NE(text.find("'" + name + "' is not supported"), std::string::npos) << text;
   };
-  refused(10, "attention_bias");
-  refused(11, "head_sink");
+  refused(12, "k_scale");
+  refused(13, "v_scale");
+}
+
+TEST(GenaiImport, SmoothSoftmaxIsASinkOfZeros) {
+  mlir::MLIRContext context;
   ModelBuilder smooth = attention();
   setInt(*smooth.model.mutable_graph()->mutable_node(0), "smooth_softmax", 1);
-  EXPECT_NE(importBytes(smooth.bytes(), context).all().find("smooth_softmax = 1 is not supported"), std::string::npos);
+  auto imported = importBytes(smooth.bytes(), context);
+  ASSERT_TRUE(imported.module) << imported.all();
+  EXPECT_NE(imported.text().find("sinks = @"), std::string::npos) << imported.text();
+}
+
+TEST(GenaiImport, AnAttentionBiasMakesGraphOps) {
+  mlir::MLIRContext context;
+  ModelBuilder biased = attention();
+  biased.input("bias", {1, 1, -5, -6});
+  auto *node = biased.model.mutable_graph()->mutable_node(0);
+  while (node->input_size() <= 10) node->add_input("");
+  node->set_input(10, "bias");
+  auto imported = importBytes(biased.bytes(), context);
+  ASSERT_TRUE(imported.module) << imported.all();
+  EXPECT_EQ(imported.text().find("decoder.attention"), std::string::npos);
+  EXPECT_NE(imported.text().find("graph.softmax"), std::string::npos);
 }
 
 TEST(GenaiImport, WindowSoftcapAndScaleReachTheOp) {

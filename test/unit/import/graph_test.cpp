@@ -16,13 +16,14 @@ TEST(Import, ListsEveryGapWithNodeOperatorAndReason) {
   builder.input("x", {-1, 4}).output("y");
   builder.node("Frobnicate", {"x"}, {"a"}, "com.acme");
   builder.node("Exp", {"a"}, {"b"});
-  builder.node("Conv", {"b"}, {"c"});
+  builder.node("Scan", {"b"}, {"c"});
   setInt(builder.node("Neg", {"c"}, {"y"}), "surprise", 1);
   mlir::MLIRContext context;
   auto imported = importBytes(builder.bytes(), context);
   EXPECT_FALSE(imported.module);
   EXPECT_EQ(imported.all(), "node 'n1' (com.acme.Frobnicate): the operator is not supported\n"
-                            "node 'n3' (Conv): the operator is not supported\n");
+                            "node 'n3' (Scan): loops are not supported; export the model without them (unrolled, or "
+                            "traced)\n");
 }
 
 TEST(Import, AnUnreadAttributeOperandOrResultIsAGap) {
@@ -34,7 +35,7 @@ TEST(Import, AnUnreadAttributeOperandOrResultIsAGap) {
   operand.input("x", {4}).output("y");
   operand.node("Neg", {"x", "x"}, {"y"});
   EXPECT_EQ(importBytes(operand.bytes(), context).all(), "node 'n1' (Neg): operand 1 ('x') is not supported\n");
-  result.input("x", {4}).output("y");
+  result.input("x", {4}).output("y").output("z");
   result.node("Neg", {"x"}, {"y", "z"});
   EXPECT_EQ(importBytes(result.bytes(), context).all(), "node 'n1' (Neg): result 1 ('z') is not supported\n");
 }
@@ -139,7 +140,7 @@ TEST(Import, ABoundInputBecomesAConstant) {
 
 TEST(Import, RefusesOpsetsThatNobodyHasRead) {
   mlir::MLIRContext context;
-  for (int64_t opset : {7, 10, 28, 1000}) {
+  for (int64_t opset : {6, 28, 1000}) {
     ModelBuilder builder(opset);
     builder.input("x", {4}).output("y");
     builder.node("Neg", {"x"}, {"y"});

@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""How long `ingotc --check` takes on a graph of a real model's size whose weights are not there.
+
+    check_large.py INGOTC [--layers 36] [--runs 5] [--limit SECONDS] [--keep FOLDER]
+
+Writes a decoder of 8B parameters (hidden 4096, 32 heads on 8, feed-forward 12288) in primitive operators, as a tracing
+exporter does, with weights in an external file that does not exist. Prints nodes, file size and seconds (median);
+with --limit, exit 1 above it. Needs the package onnx."""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+HIDDEN, HEADS, KV_HEADS, SIZE, INNER, VOCABULARY = 4096, 32, 8, 128, 12288, 151936
+
+
+class Graph:
+    def __init__(self):
+        self.nodes, self.tensors, self.offset, self.literals = [], [], 0, {}
+
+    def node(self, op, inputs, outputs=None, **attributes):
+        name = f"{op}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op, inputs, outputs or [name + "_out"], name, **attributes))
+        return self.nodes[-1].output[0]
+
+    def literal(self, values, kind=np.int64):
+        array = np.array(values, kind)
+        key = (array.tobytes(), array.shape, array.dtype.str)
+        if key not in self.literals:
+            self.literals[key] = f"constant_{len(self.literals)}"
+            self.tensors.append(numpy_helper.from_array(array, self.literals[key]))
+        return self.literals[key]
+
+    def weight(self, name, dims):
+        """A tensor whose bytes are said to lie in weights.bin."""
+        tensor = TensorProto(name=name, data_type=TensorProto.FLOAT16, dims=dims)
+        tensor.data_location = TensorProto.EXTERNAL
+        length = 2 * int(np.prod(dims))
+        for key, value in (("location", "weights.bin"), ("offset", self.offset), ("length", length)):
+            tensor.external_data.add(key=key, value=str(value))
+        self.offset += length
+        self.tensors.append(tensor)
+        return name
+
+    def linear(self, x, name, rows, columns):
+        return self.node("MatMul", [x, self.weight(name, [rows, columns])])
+
+    def norm(self, x, name):
+        wide = self.node("Cast", [x], to=TensorProto.FLOAT)
+        square = self.node("Pow", [wide, self.literal(2, np.float32)])
+        mean = self.node("ReduceMean", [square, self.literal([-1])])
+        root = self.node("Sqrt", [self.node("Add", [mean, self.literal(1e-6, np.float32)])])
+        narrow = self.node("Cast", [self.node("Div", [wide, root])], to=TensorProto.FLOAT16)
+        return self.node("Mul", [self.weight(name, [HIDDEN]), narrow])
+
+    def heads(self, x, count):
+        split = self.node("Reshape", [x, self.literal([0, 0, count, SIZE])])
+        return self.node("Transpose", [split], perm=[0, 2, 1, 3])
+
+    def rotate(self, x, cos, sin):
+        half = SIZE // 2
+        cut = lambda a, b: self.node("Slice", [x, self.literal([a]), self.literal([b]), self.literal([3])])
+        turned = self.node("Concat", [self.node("Neg", [cut(half, SIZE)]), cut(0, half)], axis=3)
+        return self.node("Add", [self.node("Mul", [x, cos]), self.node("Mul", [turned, sin])])
+
+    def repeat(self, x):
+        wide = self.node("Unsqueeze", [x, self.literal([2])])
+        wide = self.node("Expand", [wide, self.literal([1, 1, HEADS // KV_HEADS, 1, 1])])
+        return self.node("Reshape", [wide, self.literal([0, HEADS, -1, SIZE])])
+
+
+def glue(g):
+    """Mask [1, 1, S, T], cosines and sines [B, 1, S, d]."""
+    ids = g.node("Shape", ["input_ids"], start=1, end=2)
+    past = g.node("Shape", ["past_key_values.0.key"], start=2, end=3)
+    scalar = lambda x: g.node("Squeeze", [x, g.literal([0])])
+    count = lambda x: g.node("Range", [g.literal(0), scalar(x), g.literal(1)])
+    row = g.node("Unsqueeze", [g.node("Add", [count(ids), past]), g.literal([1])])
+    seen = g.node("LessOrEqual", [count(g.node("Add", [ids, past])), row])
+    mask = g.node("Where", [seen, g.literal(0, np.float16), g.literal(-65504, np.float16)])
+    frequency = (1e6 ** (-np.arange(0, SIZE, 2) / SIZE)).astype(np.float32)
+    place = g.node("Unsqueeze", [g.node("Cast", ["position_ids"], to=TensorProto.FLOAT), g.literal([2])])
+    angle = g.node("Mul", [place, g.literal(frequency, np.float32)])
+    angle = g.node("Unsqueeze", [g.node("Concat", [angle, angle], axis=2), g.literal([1])])
+    turn = [g.node("Cast", [g.node(op, [angle])], to=TensorProto.FLOAT16) for op in ("Cos", "Sin")]
+    return mask, *turn
+
+
+def layer(g, x, i, mask, cos, sin):
+    name = f"model.layers.{i}."
+    n = g.norm(x, name + "input_layernorm.weight")
+    q = g.rotate(g.heads(g.linear(n, name + "q_proj", HIDDEN, HEADS * SIZE), HEADS), cos, sin)
+    k = g.rotate(g.heads(g.linear(n, name + "k_proj", HIDDEN, KV_HEADS * SIZE), KV_HEADS), cos, sin)
+    v = g.heads(g.linear(n, name + "v_proj", HIDDEN, KV_HEADS * SIZE), KV_HEADS)
+    k = g.node("Concat", [f"past_key_values.{i}.key", k], [f"present.{i}.key"], axis=2)
+    v = g.node("Concat", [f"past_key_values.{i}.value", v], [f"present.{i}.value"], axis=2)
+    score = g.node("MatMul", [q, g.node("Transpose", [g.repeat(k)], perm=[0, 1, 3, 2])])
+    score = g.node("Add", [g.node("Mul", [score, g.literal(SIZE**-0.5, np.float16)]), mask])
+    y = g.node("MatMul", [g.node("Softmax", [score], axis=-1), g.repeat(v)])
+    y = g.node("Reshape", [g.node("Transpose", [y], perm=[0, 2, 1, 3]), g.literal([0, 0, HEADS * SIZE])])
+    x = g.node("Add", [x, g.linear(y, name + "o_proj", HEADS * SIZE, HIDDEN)])
+    n = g.norm(x, name + "post_attention_layernorm.weight")
+    gate = g.linear(n, name + "gate_proj", HIDDEN, INNER)
+    gate = g.node("Mul", [gate, g.node("Sigmoid", [gate])])
+    inner = g.node("Mul", [gate, g.linear(n, name + "up_proj", HIDDEN, INNER)])
+    return g.node("Add", [x, g.linear(inner, name + "down_proj", INNER, HIDDEN)])
+
+
+def decoder(layers):
+    g = Graph()
+    x = g.node("Gather", [g.weight("model.embed_tokens.weight", [VOCABULARY, HIDDEN]), "input_ids"])
+    parts = glue(g)
+    for i in range(layers):
+        x = layer(g, x, i, *parts)
+    g.node("MatMul", [g.norm(x, "model.norm.weight"), g.weight("lm_head", [HIDDEN, VOCABULARY])], ["logits"])
+    value = helper.make_tensor_value_info
+    half, whole = TensorProto.FLOAT16, TensorProto.INT64
+    inputs = [value(n, whole, ["batch", "sequence"]) for n in ("input_ids", "position_ids")]
+    outputs = [value("logits", half, ["batch", "sequence", VOCABULARY])]
+    for i in range(layers):
+        for part in ("key", "value"):
+            inputs.append(value(f"past_key_values.{i}.{part}", half, ["batch", KV_HEADS, "past", SIZE]))
+            outputs.append(value(f"present.{i}.{part}", half, ["batch", KV_HEADS, "total", SIZE]))
+    graph = helper.make_graph(g.nodes, "decoder", inputs, outputs, g.tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("ingotc")
+    parser.add_argument("--layers", type=int, default=36)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--limit", type=float)
+    parser.add_argument("--keep", help="write the model into this folder")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(options.keep or scratch) / "model.onnx"
+        model = decoder(options.layers)
+        onnx.save(model, path)
+        seconds = []
+        for _ in range(options.runs):
+            start = time.perf_counter()
+            command = [options.ingotc, str(path), "--check", "--max-context", "32768"]
+            result = subprocess.run(command, capture_output=True, text=True)
+            seconds.append(time.perf_counter() - start)
+        if result.returncode:
+            sys.exit(f"ingotc --check: exit {result.returncode}\n{result.stdout}{result.stderr}"[:4000])
+        median = statistics.median(seconds)
+        size = path.stat().st_size >> 10
+        print(f"{len(model.graph.node)} nodes, {size} KiB: --check in {median:.2f} s ({min(seconds):.2f}-{max(seconds):.2f})")
+        return options.limit is not None and median > options.limit
+
+
+if __name__ == "__main__":
+    sys.exit(main())
