@@ -90,7 +90,22 @@ struct Recipes::Maker {
   Operation *culprit = nullptr;
   std::string problem;
 
+  Maker(OpBuilder builder, Operation *user, Typing *typing) : builder(builder), user(user), typing(typing) {}
+
+  /// Each value once; chains and sums (whose parts are evaluated anew at every use) stay short.
   Value make(Value constant) {
+    if (Value known = made.lookup(constant)) return known;
+    if (++depth > 256) return fail(user, "computes a weight in too many steps; fold constants before export");
+    Value value = makeNew(constant);
+    --depth;
+    return made[constant] = value;
+  }
+
+private:
+  DenseMap<Value, Value> made;
+  unsigned depth = 0, sums = 0;
+
+  Value makeNew(Value constant) {
     Operation *op = constant.getDefiningOp();
     bool known = op && (!typing || (*typing)[constant].constant);
     auto shape = known ? shapeOf(constant) : std::nullopt;
@@ -102,7 +117,6 @@ struct Recipes::Maker {
     return made;
   }
 
-private:
   Value fail(Operation *op, const Twine &text) {
     if (!culprit) culprit = op, problem = text.str();
     return {};
@@ -156,6 +170,7 @@ private:
           return weights::dequantise(builder, quants, scale, zero, dequant.getAxis(), dequant.getBlock());
         })
         .Case([&](graph::BinaryOp binary) -> Value {
+          if (++sums > 12) return Value();
           Value x = operand(0), y = operand(1);
           return x && y ? arithmetic(binary.getKind(), x, y, shape) : Value();
         })
@@ -205,12 +220,12 @@ FlatSymbolRefAttr Recipes::make(Maker &maker, Value constant, Finish finish) {
 }
 
 FlatSymbolRefAttr Recipes::ofConstant(Value constant, Operation *user, Finish finish) {
-  Maker maker{OpBuilder(module.getContext()), user, nullptr, nullptr, {}};
+  Maker maker(OpBuilder(module.getContext()), user, nullptr);
   return make(maker, constant, finish);
 }
 
 FlatSymbolRefAttr Recipes::of(Typing &typing, Value constant, Operation *user, Finish finish) {
-  Maker maker{OpBuilder(module.getContext()), user, &typing, nullptr, {}};
+  Maker maker(OpBuilder(module.getContext()), user, &typing);
   auto recipe = make(maker, constant, finish);
   if (maker.culprit) typing.report(maker.culprit, maker.problem);
   return recipe;
