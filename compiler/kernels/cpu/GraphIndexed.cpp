@@ -179,12 +179,41 @@ static LogicalResult scatterND(GraphRow &row, graph::ScatterNDOp op) {
   return success();
 }
 
+/// Whether `inner` lies within `outer` on all axes but one.
+static bool liesWithin(ArrayRef<int64_t> inner, ArrayRef<int64_t> outer, int64_t axis) {
+  if (inner.size() != outer.size() || axis >= int64_t(outer.size())) return false;
+  for (size_t i = 0; i < inner.size(); ++i)
+    if (int64_t(i) != axis && inner[i] > outer[i]) return false;
+  return true;
+}
+
+/// Tuples that name blocks of the operand, batch dims alike.
+static bool namesBlocks(ArrayRef<int64_t> shape, ArrayRef<int64_t> indices, int64_t batch) {
+  return !indices.empty() && batch < int64_t(indices.size()) && batch + indices.back() <= int64_t(shape.size()) &&
+         shape.take_front(batch) == indices.take_front(batch);
+}
+
+/// Shapes that types alone do not exclude: what does not fit would be read or written out of bounds.
+static bool shapesFit(Operation *op) {
+  ArrayRef<int64_t> shape = shapeOf(op->getOperand(0)), indices = shapeOf(op->getOperand(1));
+  if (auto o = dyn_cast<graph::GatherElementsOp>(op)) return liesWithin(indices, shape, o.getAxis());
+  if (auto o = dyn_cast<graph::ScatterElementsOp>(op))
+    return liesWithin(indices, shape, o.getAxis()) && shapeOf(o.getUpdates()) == indices;
+  if (auto o = dyn_cast<graph::GatherNDOp>(op)) return namesBlocks(shape, indices, o.getBatchDims());
+  auto o = dyn_cast<graph::ScatterNDOp>(op);
+  if (!o) return true;
+  if (!namesBlocks(shape, indices, 0)) return false;
+  Tuples tuples = tuplesOf(shape, indices, 0);
+  return elementCount(shapeOf(o.getUpdates())) == tuples.perBatch * tuples.size;
+}
+
 LogicalResult evaluateIndexed(GraphRow &row, Operation *op, bool &known) {
   bool gathers = isa<graph::GatherOp, graph::GatherElementsOp, graph::GatherNDOp>(op);
   if (!gathers && !isa<graph::ScatterElementsOp, graph::ScatterNDOp>(op)) return known = false, failure();
   if (isa<FloatType>(getElementTypeOrSelf(op->getOperand(1).getType())))
     return op->emitOpError("has indices that are no integers");
   if (elementCount(shapeOf(op->getOperand(0))) == 0) return op->emitOpError("reads an empty tensor");
+  if (!shapesFit(op)) return op->emitOpError("has indices or updates whose shapes do not fit its operand");
   if (auto o = dyn_cast<graph::GatherOp>(op)) return gather(row, o);
   if (auto o = dyn_cast<graph::GatherElementsOp>(op)) return gatherElements(row, o);
   if (auto o = dyn_cast<graph::GatherNDOp>(op)) return gatherND(row, o);

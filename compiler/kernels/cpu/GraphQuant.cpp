@@ -28,11 +28,26 @@ static Columns parameter(GraphRow &row, mlir::Value v, ArrayRef<int64_t> shape, 
   };
 }
 
+// Scale and zero point are one number, a vector along the axis, or one number a block of it.
+static bool parametersFit(ArrayRef<int64_t> shape, mlir::Value scale, mlir::Value zero, int64_t axis, int64_t block) {
+  auto fits = [&](mlir::Value v) {
+    if (!v || elementCount(shapeOf(v)) == 1) return true;
+    if (axis >= int64_t(shape.size())) return false;
+    if (!block) return shapeOf(v) == ArrayRef<int64_t>{shape[axis]};
+    Shape blocks(shape);
+    blocks[axis] = llvm::divideCeil(shape[axis], block);
+    return shapeOf(v) == ArrayRef<int64_t>(blocks);
+  };
+  return fits(scale) && fits(zero);
+}
+
 // x - zero is exact in integers; one rounding to f32, one of the product.
 static LogicalResult dequant(GraphRow &row, graph::DequantOp op) {
   Emitter &e = row.e;
   ArrayRef<int64_t> shape = shapeOf(op.getResult());
   mlir::Type from = elementOf(op.getInput()), wide = IntegerType::get(op.getContext(), 64);
+  if (!parametersFit(shape, op.getScale(), op.getZero(), op.getAxis(), op.getBlock()))
+    return op.emitOpError("has a scale or zero point that does not fit its operand");
   Columns x = row.lanesOf(op.getInput()), scale = parameter(row, op.getScale(), shape, op.getAxis(), op.getBlock());
   Columns zero = op.getZero() ? parameter(row, op.getZero(), shape, op.getAxis(), op.getBlock()) : nullptr;
   mlir::Type zeroType = zero ? elementOf(op.getZero()) : mlir::Type();
@@ -68,6 +83,8 @@ static LogicalResult quantise(GraphRow &row, graph::QuantiseOp op) {
   mlir::Type from = elementOf(op.getInput()), to = elementOf(op.getResult()), real = Float32Type::get(op.getContext());
   if (isa<FloatType>(to) || to.getIntOrFloatBitWidth() > 16)
     return op.emitOpError("makes integers of up to 16 bits only");
+  if (!parametersFit(shape, op.getScale(), op.getZero(), op.getAxis(), op.getBlock()))
+    return op.emitOpError("has a scale or zero point that does not fit its operand");
   Columns x = row.lanesOf(op.getInput()), scale = parameter(row, op.getScale(), shape, op.getAxis(), op.getBlock());
   Columns zero = op.getZero() ? parameter(row, op.getZero(), shape, op.getAxis(), op.getBlock()) : nullptr;
   mlir::Type zeroType = zero ? elementOf(op.getZero()) : mlir::Type();

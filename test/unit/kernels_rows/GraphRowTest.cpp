@@ -295,6 +295,28 @@ TEST_P(GraphRowTest, RmsNormInPrimitives) {
          "%y = graph.binary div %a0, %s : (tensor<4x20xf32>, tensor<4x1xf32>) -> tensor<4x20xf32>"});
 }
 
+TEST_P(GraphRowTest, RefusesIndicesThatReachOutside) {
+  next();
+  Case test{
+      "gather_elements",
+      {"2x4", "2x6"},
+      "2x6xf32",
+      "%i = graph.cast %a1 : (tensor<2x6xf32>) -> tensor<2x6xi64>\n"
+      "%y = graph.gather_elements %a0, %i {axis = 0 : i64} : (tensor<2x4xf32>, tensor<2x6xi64>) -> tensor<2x6xf32>"};
+  auto launch = parse("", "%x0 : tensor<?x8xf32>, %x1 : tensor<?x12xf32>", launchOf(test));
+  ASSERT_TRUE(launch);
+  auto frame = LaunchFrame::build(launch);
+  ASSERT_TRUE(succeeded(frame));
+  std::string message;
+  mlir::ScopedDiagnosticHandler handler(context.get(), [&](mlir::Diagnostic &diagnostic) {
+    message = diagnostic.str();
+    return mlir::success();
+  });
+  Emitter e(*code->module, GetParam(), "k");
+  EXPECT_TRUE(failed(emitRowProgram(e, *frame)));
+  EXPECT_NE(message.find("do not fit"), message.npos) << message;
+}
+
 // Weights come whole behind the inputs; positions come from the batch.
 TEST_P(GraphRowTest, WeightsAndPositions) {
   next();
