@@ -27,7 +27,6 @@ public:
   explicit Activations(RowAlgebra &algebra) : algebra(algebra), x(algebra.row()) {}
 
   std::optional<UnaryKind> unary(const Terms &terms) {
-    if (algebra.equal(terms, relu())) return UnaryKind::relu;
     if (algebra.equal(terms, sigmoid(1))) return UnaryKind::sigmoid;
     if (algebra.equal(terms, algebra.add(algebra.literal(-1), sigmoid(2), 2))) return UnaryKind::tanh;
     if (algebra.equal(terms, gelu())) return UnaryKind::gelu;

@@ -101,11 +101,13 @@ func.func @main(%x: tensor<?x?x8xf32>) -> tensor<?x?x8xf32> {
 }
 // -----
 // CHECK-LABEL: func.func @main
-// CHECK-NEXT: %[[Q:.*]] = decoder.act quick_gelu %arg0
-// CHECK-NEXT: %[[R:.*]] = decoder.act relu_squared %arg0
-// CHECK-NEXT: %[[M:.*]] = graph.unary relu %arg0
-// CHECK-NEXT: return %[[Q]], %[[R]], %[[M]]
-func.func @main(%x: tensor<?x?x8xf32>) -> (tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>) {
+// CHECK: %[[Q:.*]] = decoder.act quick_gelu %arg0
+// CHECK: %[[R:.*]] = decoder.act relu_squared %arg0
+// CHECK: %[[M:.*]] = graph.binary max
+// CHECK: %[[N:.*]] = decoder.act relu_squared %arg0
+// CHECK: return %[[Q]], %[[R]], %[[M]], %[[N]]
+func.func @main(%x: tensor<?x?x8xf32>)
+    -> (tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>) {
   %c = graph.constant dense<1.702> : tensor<f32>
   %two = graph.constant dense<2> : tensor<i64>
   %zero = graph.constant dense<0.0> : tensor<f32>
@@ -115,7 +117,8 @@ func.func @main(%x: tensor<?x?x8xf32>) -> (tensor<?x?x8xf32>, tensor<?x?x8xf32>,
   %3 = graph.unary relu %x : (tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
   %4 = graph.binary pow %3, %two : (tensor<?x?x8xf32>, tensor<i64>) -> tensor<?x?x8xf32>
   %5 = graph.binary max %zero, %x : (tensor<f32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
-  return %2, %4, %5 : tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>
+  %6 = graph.binary mul %5, %5 : (tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
+  return %2, %4, %5, %6 : tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>
 }
 // -----
 // Near misses stay: another constant; sqrt(x^2) is |x|; x / x has a pole; a gate that is broadcast.
