@@ -107,7 +107,9 @@ public:
     const CachePart &part = typing.attention.caches[cache];
     std::string name = part.past ? ("the past '" + argumentName(typing.main, part.past.getArgNumber()) + "'").str()
                                  : std::string("a cache");
-    auto [owner, first] = owners.insert({cache, op});
+    auto place =
+        part.past ? std::pair(int64_t(part.past.getArgNumber()), part.offset) : std::pair(int64_t(-1), int64_t(cache));
+    auto [owner, first] = owners.insert({place, op});
     if (!first)
       return "reads " + name + ", which belongs to " +
              (owner->second == op ? std::string("its other half") : graph::describeNode(owner->second->getLoc())) +
@@ -123,7 +125,7 @@ public:
 private:
   Typing &typing;
   SmallVector<Present> presents;
-  llvm::DenseMap<unsigned, Operation *> owners;
+  llvm::DenseMap<std::pair<int64_t, int64_t>, Operation *> owners; ///< by past input and column, else by added cache
 };
 } // namespace
 
@@ -146,11 +148,17 @@ static CachePlace placeLayer(Operation *op, const AttentionForm &form, Typing &t
   return {FlatSymbolRefAttr::get(made.getSymNameAttr()), 0};
 }
 
+SmallVector<Value> ingot::infer::rootsOf(Typing &typing, Value logits) {
+  SmallVector<Value> roots{logits};
+  for (auto attention : typing.main.getOps<decoder::AttentionOp>()) roots.push_back(attention.getResult());
+  return roots;
+}
+
 CachePlaces ingot::infer::placeCaches(Typing &typing, Value logits, OpBuilder &builder) {
   CachePlaces places;
   Pairing pairing(typing);
   SmallVector<decoder::CacheGroupOp> groups;
-  llvm::DenseSet<Operation *> live = liveOps(typing, {logits});
+  llvm::DenseSet<Operation *> live = liveOps(typing, rootsOf(typing, logits));
   for (auto &[op, form] : typing.attention.forms) {
     places[op] = {};
     if (!live.contains(op) || typing[op->getResult(0)].poisoned || typing.isReported(op)) continue;

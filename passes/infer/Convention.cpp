@@ -24,19 +24,17 @@ static bool isPast(Typing &typing, BlockArgument argument) {
   return name.contains("past") || name.contains("cache") || name.contains("key") || name.contains("value");
 }
 
-/// The axis that a concatenation lengthens, else the usual one.
+/// The axis that a concatenation lengthens, else the usual one, else the only open one behind the batch.
 static size_t lengthAxis(BlockArgument past) {
+  RankedTensorType type = typeOf(past);
   for (Operation *user : past.getUsers())
     if (auto concat = dyn_cast<graph::ConcatOp>(user))
-      if (typeOf(concat.getResult()).getRank() == typeOf(past).getRank()) return concat.getAxis();
-  switch (typeOf(past).getRank()) {
-  case 3:
-    return 1;
-  case 4:
-    return 2;
-  default:
-    return 3;
-  }
+      if (typeOf(concat.getResult()).getRank() == type.getRank()) return concat.getAxis();
+  size_t usual = type.getRank() - 2;
+  if (type.isDynamicDim(usual)) return usual;
+  for (size_t k = type.getRank(); k-- > 1;)
+    if (type.isDynamicDim(k)) return k;
+  return usual;
 }
 
 static bool setPast(Typing &typing, BlockArgument argument, const LearntSizes &learnt) {
@@ -133,12 +131,13 @@ static bool setArgument(Typing &typing, BlockArgument argument, Interface &inter
     if (typing.exprs.remembersPast()) return setPast(typing, argument, learnt);
     return typing.setUnknown(argument), true; // not read by the branch without a past
   }
+  bool embeddings = type && isa<FloatType>(type.getElementType()) && type.getRank() == 3;
   bool used =
       llvm::any_of(argument.getUsers(), [](Operation *user) { return !user->hasTrait<OpTrait::IsTerminator>(); });
-  if (!used) return typing.setUnknown(argument), true; // handed through, or nothing at all
+  if (!used && !embeddings) return typing.setUnknown(argument), true; // handed through, or nothing at all
   if (type && type.getElementType().isIntOrIndex() && type.getRank() <= 2)
     return setIntegers(typing, argument, interface);
-  if (type && isa<FloatType>(type.getElementType()) && type.getRank() == 3)
+  if (embeddings)
     refuseInput(typing, argument.getArgNumber())
         << "brings embeddings; export the model with input_ids and its embedding table";
   else

@@ -41,7 +41,10 @@ bool hasCacheSwitch(mlir::func::FuncOp main);
 /// Finds the logits among the outputs after typing. Null when reported.
 mlir::Value findLogits(Typing &typing);
 
-/// Pairs pasts with presents (K1-K3), makes the cache groups at `builder` and places every attention that the logits
+/// What must be computed: the logits, and decoder.attention ops as they stand (they fill caches).
+llvm::SmallVector<mlir::Value> rootsOf(Typing &typing, mlir::Value logits);
+
+/// Pairs pasts with presents (K1-K3), makes the cache groups at `builder` and places every attention that the roots
 /// hang on.
 CachePlaces placeCaches(Typing &typing, mlir::Value logits, mlir::OpBuilder &builder);
 

@@ -130,8 +130,7 @@ bool emitBody(RowBuilder &rows, func::FuncOp body, const Interface &interface, V
   Block &block = body.getBody().front();
   rows.startFunction(block, body.getArgument(1));
   rows.set(interface.tokens, body.getArgument(0));
-  SmallVector<Value> roots{cut};
-  llvm::DenseSet<Operation *> live = liveOps(rows.typing, roots);
+  llvm::DenseSet<Operation *> live = liveOps(rows.typing, rootsOf(rows.typing, cut));
   for (Operation &op : rows.typing.main.getBody().front().without_terminator())
     if (live.contains(&op)) lowerOp(op, rows);
   Value hidden = rows.rows(cut);
@@ -162,8 +161,7 @@ LogicalResult InferPass::emit(Typing &typing, const Interface &interface, Rotary
   func::FuncOp head = makeFunction(symbols, location, "head", rows.rowType(rows.width(cut.value)));
   bool traced = emitBody(rows, body, interface, cut.value);
   traced &= emitHead(rows, head, interface, cut); // even without a body: all gaps are told at once
-  SmallVector<Value> roots{interface.logits};
-  if (failed(typing.flush(roots))) return failure();
+  if (failed(typing.flush(rootsOf(typing, interface.logits)))) return failure();
   if (!traced) return emitError(location) << "the logits could not be traced to the tokens";
   symbols.setInsertionPoint(body);
   if (typing.positionLimit) tables.limit(typing.positionLimit);

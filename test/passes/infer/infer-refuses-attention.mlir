@@ -92,7 +92,8 @@ weights.source @src.embed {file = "w", offset = 0, length = 2048} : tensor<32x16
 weights.recipe @embed { %0 = weights.load @src.embed : tensor<32x16xf32> weights.yield %0 : tensor<32x16xf32> }
 weights.source @src.qkv {file = "w", offset = 0, length = 2048} : tensor<32x16xf32>
 weights.recipe @qkv { %0 = weights.load @src.qkv : tensor<32x16xf32> weights.yield %0 : tensor<32x16xf32> }
-func.func @main(%ids: tensor<?x?xi64> {graph.name = "input_ids"}, %mask: tensor<?x?xi64> {graph.name = "attention_mask"})
+func.func @main(%ids: tensor<?x?xi64> {graph.name = "input_ids"}, %mask: tensor<?x?xi64> {graph.name = "attention_mask"},
+    %pk0: tensor<?x2x?x4xf32> {graph.name = "past_key_values.0.key"}, %pv0: tensor<?x2x?x4xf32> {graph.name = "past_key_values.0.value"})
     -> (tensor<?x?x16xf32> {graph.name = "logits"}, tensor<?x2x?x4xf32> {graph.name = "present.0.key"}, tensor<?x2x?x4xf32> {graph.name = "present.0.value"}) {
   %x = decoder.embed %ids, @embed : (tensor<?x?xi64>) -> tensor<?x?x16xf32>
   %qkv = decoder.linear %x, @qkv : (tensor<?x?x16xf32>) -> tensor<?x?x32xf32>
@@ -235,8 +236,8 @@ func.func @main(%ids: tensor<?x?xi64> {graph.name = "input_ids"}, %mask: tensor<
   %x = decoder.embed %ids, @embed : (tensor<?x?xi64>) -> tensor<?x?x16xf32>
   %qkv = decoder.linear %x, @qkv : (tensor<?x?x16xf32>) -> tensor<?x?x32xf32>
   %q, %k, %v = decoder.split %qkv [16, 8, 8] : (tensor<?x?x32xf32>) -> (tensor<?x?x16xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>)
-  // expected-error@+1 {{reads the key-value cache outside attention}}
   %copy = graph.unary neg %pk0 : (tensor<?x2x?x4xf32>) -> tensor<?x2x?x4xf32>
+  // expected-error@+1 {{that is no graph input [1, 2, P, d]; it must come straight from the input}}
   %o0, %nk0, %nv0 = decoder.attention %q, %k, %v past %copy, %pv0 seqlens %seqlens total %total {heads = 4 : i64, kv_heads = 2 : i64, mask = #decoder.mask<causal>, scale = 0.5 : f32} : (tensor<?x?x16xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>, tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?xi32>, tensor<i32>) -> tensor<?x?x16xf32> present tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>
   return %o0, %nk0, %nv0 : tensor<?x?x16xf32>, tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>
 }
