@@ -6,7 +6,8 @@
 // 2. Integer comparisons are `L <= 0` (AtMostZero) or `L == 0` (IsZero) of an Affine L, divided by its coefficients'
 // gcd.
 // 3. A Boolean turned into a number is Select(c, 1, 0); arithmetic with literals moves into the branches of a Select.
-// 4. S >= 1; P and every index variable are >= 0. An index variable may be made with an upper bound, which comparison and
+// 4. S >= 1; P and every index variable are >= 0. An index variable may be made with an upper bound, which comparison
+// and
 //    division know when it is a literal; all other upper bounds are the prover's business.
 // 5. An overflow or a division by zero gives Undefined, which equals only itself and is never a literal.
 // 6. ToReal(affine) keeps integers exact: contexts stay below 2^24, where float32 holds every integer.
@@ -50,9 +51,12 @@ enum class ExprOp : uint8_t {
 
 struct ExprNode;
 
-/// What a Unary's `code` may be besides a graph::UnaryKind: the cast of a real to an integer, or these plus a width in bits.
+/// What a Unary's `code` may be besides a graph::UnaryKind: the cast of a real to an integer, or these plus a width in
+/// bits.
 constexpr unsigned TruncatedToInteger = 999, RoundedToFloat = 1000, WrappedToInteger = 2000;
 constexpr unsigned UnsignedWrap = 100; // added to WrappedToInteger + width
+/// The code of rounding to a float of that width; bf16 is none other than f16 by its width alone.
+constexpr unsigned roundingTo(unsigned width, bool brain) { return RoundedToFloat + width + (brain ? 1 : 0); }
 constexpr bool isRounding(unsigned code) { return code > RoundedToFloat && code < WrappedToInteger; }
 
 /// A handle; copying and comparing are free. A null handle means "no closed form".

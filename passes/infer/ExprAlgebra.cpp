@@ -1,5 +1,6 @@
 // The builders' normal forms (invariants 1-3 of Expr.h).
 #include "passes/infer/Expr.h"
+#include "llvm/ADT/APFloat.h"
 #include "llvm/Support/MathExtras.h"
 #include <cmath>
 #include <numeric>
@@ -258,6 +259,7 @@ Expr ExprContext::toInteger(Expr a) {
   if (a->op == ExprOp::Bool) return integer(a->constant);
   if (a->op == ExprOp::ToReal) return a->operands[0];
   if (a->op == ExprOp::Select) return select(a->operands[0], toInteger(a->operands[1]), toInteger(a->operands[2]));
+  if (a->op == ExprOp::Div) return unary(TruncatedToInteger, a); // of reals: seldom whole
   return a;
 }
 
@@ -342,7 +344,8 @@ Expr ExprContext::select(Expr condition, Expr yes, Expr no) {
   if (no->op == ExprOp::Select && no->operands[0] == condition) no = no->operands[2];
   if (yes == no) return yes;
   if (Expr zero = condition->op == ExprOp::AtMostZero ? condition->operands[0] : Expr();
-      zero && zero->constant == 0 && zero->terms.size() == 1 && zero->terms[0] == std::pair(zero->terms[0].first, int64_t(1)))
+      zero && zero->constant == 0 && zero->terms.size() == 1 &&
+      zero->terms[0] == std::pair(zero->terms[0].first, int64_t(1)))
     if (mentions(yes, zero->terms[0].first)) // v <= 0 with v >= 0 (invariant 4)
       return select(condition, substitute(yes, {{zero->terms[0].first, integer(0)}}), no);
   if (yes.asBool() && no.asBool()) return *yes.asBool() ? condition : logicalNot(condition);
@@ -354,7 +357,29 @@ Expr ExprContext::select(Expr condition, Expr yes, Expr no) {
 //===- opaque
 //------------------------------------------------------------------------------------------------------===//
 
-Expr ExprContext::unary(unsigned code, Expr a) { return make(ExprOp::Unary, {a}, code); }
+/// A number as the type of a rounding code holds it; nullopt where the code does not tell the type.
+static std::optional<double> roundedNumber(unsigned code, double value) {
+  bool known = code == roundingTo(16, false) || code == roundingTo(16, true) || code == roundingTo(32, false);
+  if (!known) return std::nullopt;
+  const llvm::fltSemantics &type = code == roundingTo(32, false)  ? llvm::APFloat::IEEEsingle()
+                                   : code == roundingTo(16, true) ? llvm::APFloat::BFloat()
+                                                                  : llvm::APFloat::IEEEhalf();
+  bool inexact;
+  llvm::APFloat number(value);
+  number.convert(type, llvm::APFloat::rmNearestTiesToEven, &inexact);
+  number.convert(llvm::APFloat::IEEEdouble(), llvm::APFloat::rmNearestTiesToEven, &inexact);
+  return number.convertToDouble();
+}
+
+Expr ExprContext::unary(unsigned code, Expr a) {
+  if (isRounding(code) && a->op == ExprOp::Select)
+    return select(a->operands[0], unary(code, a->operands[1]), unary(code, a->operands[2]));
+  if (auto value = a.asReal(); value && isRounding(code))
+    if (auto number = roundedNumber(code, *value)) return real(*number);
+  if (auto value = a.asReal(); value && code == TruncatedToInteger && std::fabs(*value) < 0x1p62)
+    return integer(int64_t(*value));
+  return make(ExprOp::Unary, {a}, code);
+}
 
 Expr ExprContext::table(mlir::Attribute array, llvm::ArrayRef<Expr> indices) {
   return make(ExprOp::Table, indices, 0, array);

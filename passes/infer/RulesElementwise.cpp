@@ -22,7 +22,7 @@ Expr rounded(ExprContext &exprs, Expr e, Type type) {
                          : exprs.unary(WrappedToInteger + integer.getWidth() + integer.isUnsigned() * UnsignedWrap, e);
   if (type.isF32() && value) return exprs.real(double(float(*value)));
   if (auto narrow = dyn_cast<FloatType>(type); narrow && narrow.getWidth() < 32) {
-    if (!value) return exprs.reads(e).empty() ? exprs.unary(RoundedToFloat + narrow.getWidth(), e) : e;
+    if (!value) return exprs.reads(e).empty() ? exprs.unary(roundingTo(narrow.getWidth(), narrow.isBF16()), e) : e;
     bool inexact;
     llvm::APFloat literal(*value);
     literal.convert(narrow.getFloatSemantics(), llvm::APFloat::rmNearestTiesToEven, &inexact);

@@ -59,7 +59,7 @@ Expr roundHalfEven(ExprContext &exprs, Expr x) {
 
 Expr inType(ExprContext &exprs, Expr x, Type type) {
   if (type.isF32()) return x.asReal() ? exprs.real(double(float(*x.asReal()))) : x;
-  return exprs.unary(RoundedToFloat + type.getIntOrFloatBitWidth(), x);
+  return exprs.unary(roundingTo(type.getIntOrFloatBitWidth(), type.isBF16()), x);
 }
 
 /// Both ops: elementwise in the input, with scales that the axis and block say.
