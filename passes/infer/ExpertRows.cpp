@@ -1,5 +1,6 @@
 // Rows of a router's assignments, in the order of slots.
 #include "passes/infer/ExpertRows.h"
+#include "dialects/graph/NodeLocation.h"
 #include "passes/infer/RowRegion.h"
 
 using namespace mlir;
@@ -39,7 +40,11 @@ private:
   SlotRows pointwise(ArrayRef<Value> values);
   SlotRows slice(ArrayRef<Value> values);
   SlotRows join(ArrayRef<Value> values);
-  SlotRows fail(Operation *at, const Twine &problem) { return typing.report(at, problem), SlotRows(); }
+  /// Blames the sink, which is live, for what stands at `at`.
+  SlotRows fail(Operation *at, const Twine &problem) {
+    typing.report(op, "adds up what experts make, but " + graph::describeNode(at->getLoc()) + " " + problem);
+    return {};
+  }
   SmallVector<Value> operandsOf(ArrayRef<Value> values, unsigned k);
   Value constant(RowRegion &region, ArrayRef<Value> values);
   FlatSymbolRefAttr stacked(ArrayRef<Value> constants, bool matrix,
@@ -172,8 +177,7 @@ Value Emission::constant(RowRegion &region, ArrayRef<Value> values) {
   auto size = constantProduct(shape);
   bool constants = llvm::all_of(values, [&](Value v) { return typing[v].constant && typing.shape(v) == shape; });
   if (!size || !constants || shape.size() > 1 || int64_t(values.size()) != router.experts || !indices) {
-    typing.report(values.front().getDefiningOp() ? values.front().getDefiningOp() : op,
-                  "is another value for every expert; only constants of one shape are understood");
+    typing.report(op, "adds up what experts make with a value that differs by expert; only constants of one shape may");
     return {};
   }
   auto table = stacked(values, false,

@@ -136,7 +136,7 @@ bool Experts::startSorted(Operation *op, llvm::function_ref<void()> rule) {
 
 void Experts::setRagged(Value value, World *world, Shape shape, ClosedForm form) {
   worlds[value] = world;
-  if (isFloat(value))
+  if (isFloat(value) && llvm::is_contained(shape, world->length))
     for (const Dim &dim : shape) {
       if (dim == world->length) break;
       if (!dim.isOne()) {
@@ -185,7 +185,8 @@ void Experts::routed(Operation *op, World *world, llvm::function_ref<void()> rul
   for (Value operand : op->getOperands()) {
     World *other = worldOf(operand);
     bool segments = isa<graph::ConcatOp>(op) && other && other->sorted && other->sorted == world->sorted;
-    if (other && other != world && !segments)
+    bool cuts = isa<graph::GatherOp, graph::GatherNDOp>(op) && other && other->sorted == world;
+    if (other && other != world && !segments && !cuts)
       return typing.report(op, "joins rows that a router picked for different experts");
   }
   if (isa<graph::ShapeOp>(op)) return rule();
@@ -241,6 +242,12 @@ void Experts::pick(Operation *op, World *world, Value source, ArrayRef<Dim> axes
   if (!byToken && !bySlot)
     return typing.report(op, "gathers routed rows by the index " + exprs.print(index.empty() ? Expr() : index[0]) +
                                  ", which is neither the token nor the token and its slot");
+  // Regrouping changes no rows, and every expert may do it anew.
+  while (Operation *made = source.getDefiningOp()) {
+    bool regroups = isa<graph::ReshapeOp, graph::SqueezeOp, graph::UnsqueezeOp>(made);
+    if (!regroups || !typing[made->getOperand(0)].isToken()) break;
+    source = made->getOperand(0);
+  }
   picked[op->getResult(0)] = {source, byToken && !bySlot};
   setRagged(op->getResult(0), world, std::move(shape));
 }
@@ -302,8 +309,12 @@ void Experts::gatherRows(Operation *op, World *world, Value input, Value indices
 
 //===- sorted lists -----------------------------------------------------------------------------------------------===//
 
+/// Counts are whole numbers: casts to integers of 32 bits and more change nothing (narrower ones wrap).
 static Expr withoutCasts(Expr e) {
-  while (e && (e->op == ExprOp::ToReal || (e->op == ExprOp::Unary && e->code > RoundedToFloat))) e = e->operands[0];
+  auto changesNothing = [](Expr x) {
+    return x->op == ExprOp::ToReal || (x->op == ExprOp::Unary && x->code == TruncatedToInteger);
+  };
+  while (e && changesNothing(e)) e = e->operands[0];
   return e;
 }
 
@@ -315,7 +326,9 @@ void Experts::cumulate(Operation *op, World *world) {
   ArrayRef<Dim> shape = typing.shape(cumsum.getInput());
   bool plain = shape.size() == 1 && shape[0].constant() == world->router->experts && !cumsum.getExclusive() &&
                !cumsum.getReverse() && withoutCasts(typing.at(cumsum.getInput(), i)) == exprs.read(world->counts, i);
-  if (!plain) return typing.report(op, "adds up along routed rows");
+  if (!plain)
+    return typing.report(op, "adds up along routed rows; only the counts of each expert may be, not " +
+                                 exprs.print(typing.at(cumsum.getInput(), i)));
   setRagged(cumsum.getResult(), world, Shape(shape),
             [&exprs, origin = world->bounds](Indices at) { return exprs.read(origin, at); });
 }
@@ -335,7 +348,8 @@ void Experts::segment(Operation *op, World *world) {
   int64_t expert = 0;
   while (expert < world->router->experts && !(start == bound(expert - 1) && limit == bound(expert))) ++expert;
   if (!world->ascending || !step || !step.is(1) || expert == world->router->experts || world->expert >= 0)
-    return typing.report(op, "is a range of routed rows that is not one expert's");
+    return typing.report(op, "is a range of routed rows from " + exprs.print(start) + " to " + exprs.print(limit) +
+                                 ", which is not one expert's");
   Dim length(exprs, exprs.variable(exprs.newVariable("segment")));
   Expr own = exprs.variable(exprs.newVariable("m"));
   World *part = &allWorlds.emplace_back(World{world->router, length, own, expert, world, 0, 0});
@@ -402,10 +416,11 @@ void Experts::scatter(Operation *op, World *world) {
                      [&exprs, origin = world->counts](Indices at) { return exprs.read(origin, at); });
   }
   // The inverse of the sorted order.
-  if (world->expert < 0 && shape.size() == 1 && shape[0] == world->length && index == assignment && !add &&
-      !worldOf(updates) && typing[updates].isClosed() && typing.at(updates, world->position) == world->position) {
+  if (world->expert < 0 && shape.size() == 1 && shape[0].size(exprs) == world->length.size(exprs) &&
+      index == assignment && !add && !worldOf(updates) && typing[updates].isClosed() &&
+      typing.at(updates, world->position) == world->position) {
     inverses[result] = world;
-    return setRagged(result, world, shape);
+    return setRagged(result, world, {world->length});
   }
   Shape target(shape);
   if (target[axis] == typing.freshDim()) target[axis] = world->length;
