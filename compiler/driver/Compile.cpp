@@ -144,6 +144,7 @@ private:
     Builder builder(&context);
     ImportOptions importing{
         .allowMissingWeights = options.check || !options.withWeights, .bindings = {}, .bound = &bound};
+    importing.dropUnreadInputs = !cacheBranch; // the pasts
     importing.bindings[kCacheBranch] =
         DenseElementsAttr::get(RankedTensorType::get({1}, builder.getI1Type()), cacheBranch);
     for (const char *name : kLogitsToKeep) // 0: all of them

@@ -149,6 +149,13 @@ void eraseDead(Block &block) {
   }
 }
 
+static void dropUnread(func::FuncOp function) {
+  BitVector unread(function.getNumArguments());
+  for (BlockArgument argument : function.getArguments())
+    if (argument.use_empty()) unread.set(argument.getArgNumber());
+  function.eraseArguments(unread);
+}
+
 void ModelImporter::run() {
   if (!proto.has_graph() || proto.graph().output_size() == 0) return model.sink.error("the model has no graph");
   declareFunctions(model, proto);
@@ -164,7 +171,9 @@ void ModelImporter::run() {
   if (!model.sink.empty()) return;
   importNodes(scope, proto.graph());
   makeResults(scope, function);
-  if (model.sink.empty()) eraseDead(function.getBody().front());
+  if (!model.sink.empty()) return;
+  eraseDead(function.getBody().front());
+  if (options.dropUnreadInputs) dropUnread(function);
 }
 
 } // namespace

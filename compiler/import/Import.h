@@ -17,6 +17,8 @@ struct ImportOptions {
   /// Graph inputs that become constants (`use_cache_branch`, `num_logits_to_keep`): the function loses the argument.
   /// A name that is no input is of no account; a single element takes the input's shape.
   std::map<std::string, mlir::DenseElementsAttr> bindings;
+  /// Inputs that nothing reads (pasts, in a branch without a past) are no arguments of the function.
+  bool dropUnreadInputs = false;
   /// If set: receives the names of the bindings that are inputs of the graph.
   std::set<std::string> *bound = nullptr;
 };
