@@ -296,6 +296,8 @@ void Experts::gatherRows(Operation *op, World *world, Value input, Value indices
     cuts[op->getResult(0)] = input;
     return setRagged(op->getResult(0), to, shape);
   }
+  while (isa_and_nonnull<graph::ReshapeOp, graph::SqueezeOp, graph::UnsqueezeOp>(indices.getDefiningOp()))
+    indices = indices.getDefiningOp()->getOperand(0);
   if (inverses.lookup(indices) != world || !isFloat(input))
     return typing.report(op, "takes routed rows in an order that is not understood");
   typing.setToken(op->getResult(0), shape);
