@@ -135,6 +135,18 @@ TEST(ImportIf, OnABoundInputIsOneBranch) {
   }
 }
 
+TEST(ImportIf, InputsOfTheOtherBranchCanBeDropped) {
+  mlir::MLIRContext context;
+  ModelBuilder builder = chooser();
+  builder.input("past", {4});
+  ingot::ImportOptions options;
+  EXPECT_NE(importBytes(builder.bytes(), context, "", options).text().find("\"past\""), std::string::npos);
+  options.dropUnreadInputs = true;
+  auto imported = importBytes(builder.bytes(), context, "", options);
+  ASSERT_TRUE(imported.module) << imported.all();
+  EXPECT_EQ(imported.text().find("\"past\""), std::string::npos);
+}
+
 TEST(ImportIf, GapsOfBothBranchesAreTold) {
   ModelBuilder builder = chooser();
   auto &choice = *builder.model.mutable_graph()->mutable_node(1);
