@@ -77,6 +77,9 @@ private:
 
   LogicalResult compile() {
     if (failed(find()) || failed(understand())) return failure();
+    if (module->getOps<decoder::CacheGroupOp>().empty())
+      return error(model.onnx +
+                   ": has no attention, so its tokens never meet; a decoder-only language model was expected");
     if (options.check) return success();
     phase("fuse", 0.03);
     if (failed(runPasses("fuse", buildFusePipeline))) return failure();

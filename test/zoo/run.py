@@ -29,7 +29,8 @@ REASONS = {
     "embeddings": "takes embeddings (inputs_embeds); export with input_ids",
     "recurrent": "recurrent or convolutional state",
     "not causal": "decode-only by nature: its mask is not causal beyond one new token",
-    "static quantisation of the key-value cache": "quantised key-value cache written into the graph",
+    "no axis that grows with the cached tokens": "a cache of fixed capacity",
+    "inside attention, which is computed on reals": "static quantisation of attention's products",
 }
 
 
