@@ -45,8 +45,8 @@ struct WeightFormat {
 };
 
 /// The layout group for a file's block of `block` columns: 16, 32, 64 and 128 as they are, any other multiple of 32
-/// (and one block that covers all columns) as pieces of 32 that repeat the scale, other multiples of 16 as pieces of 16.
-/// None: no layout holds it exactly.
+/// (and one block that covers all columns) as pieces of 32 that repeat the scale, other multiples of 16 as pieces
+/// of 16. None: no layout holds it exactly.
 std::optional<uint32_t> layoutGroup(uint64_t block, uint64_t cols);
 
 /// True when every function below is defined for `format`.
