@@ -276,7 +276,8 @@ LogicalResult DequantLinearOp::verify() {
     if (!part) continue;
     auto type = cast<RankedTensorType>(part.getType());
     if (type.getShape() != ArrayRef(expected)) return emitOpError() << "cannot read a number a block from " << type;
-    if (part != getZeros() && !isa<FloatType>(type.getElementType())) return emitOpError("needs float scales and minima");
+    if (part != getZeros() && !isa<FloatType>(type.getElementType()))
+      return emitOpError("needs float scales and minima");
   }
   return success();
 }

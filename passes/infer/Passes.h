@@ -10,8 +10,9 @@ namespace ingot {
 #define GEN_PASS_DECL
 #include "passes/infer/Passes.h.inc"
 
-/// recognise-norms, recognise-activations, infer, verify-infer. `options.modelFile` is the .onnx file (rotary tables are
-/// read from it or beside it); `options.maxContext` 0 takes the model's own limit: its position tables', else `options.configContext`.
+/// recognise-norms, recognise-activations, infer, verify-infer. `options.modelFile` is the .onnx file (rotary tables
+/// are read from it or beside it); `options.maxContext` 0 takes the model's own limit: its position tables', else
+/// `options.configContext`.
 void buildInferPipeline(mlir::OpPassManager &manager, const InferOptions &options);
 
 #define GEN_PASS_REGISTRATION

@@ -1,4 +1,5 @@
-// Softcapped logits and scaled queries. Norms and activations are recognised earlier (RecogniseNorms, RecogniseActivations).
+// Softcapped logits and scaled queries. Norms and activations are recognised earlier (RecogniseNorms,
+// RecogniseActivations).
 #include "passes/infer/RowIdioms.h"
 #include "dialects/decoder/Decoder.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"

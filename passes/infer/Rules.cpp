@@ -42,8 +42,9 @@ bool ingot::infer::allConstant(Typing &typing, Operation *op) {
 
 bool ingot::infer::readsHistory(Typing &typing, Operation *op) {
   if (llvm::none_of(op->getOperands(), [&](Value v) { return typing[v].isHistory(); })) return false;
-  typing.report(op, "reads keys, values or scores of all tokens, which only attention may: data movement, elementwise ops, "
-                    "softmax over the keys and two products");
+  typing.report(op,
+                "reads keys, values or scores of all tokens, which only attention may: data movement, elementwise ops, "
+                "softmax over the keys and two products");
   return true;
 }
 

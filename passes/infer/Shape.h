@@ -49,8 +49,8 @@ std::optional<llvm::SmallVector<Expr, 4>> regroupedIndex(ExprContext &context, l
 /// Product of the constant factors.
 int64_t columnsOf(llvm::ArrayRef<Dim> shape);
 
-/// Where an element lies in the rows of a value with at most one symbolic factor: its column counts the constant factors
-/// in order. nullopt where the index cannot be split.
+/// Where an element lies in the rows of a value with at most one symbolic factor: its column counts the constant
+/// factors in order. nullopt where the index cannot be split.
 struct RowPlace {
   Expr column, token;
 };

@@ -81,11 +81,11 @@ void Typing::setToken(Value value, Shape shape, ClosedForm form) {
   auto isPicked = [&](Value v) { return values[v].selected; };
   if (maker && llvm::any_of(maker->getOperands(), isPicked)) {
     bool whole = llvm::any_of(maker->getOperands(), [&](Value v) { return values[v].isToken() && !isPicked(v); });
-    if (whole || fresh || !odd.empty())
-      report(maker, "joins the last token's row with other tokens' rows");
+    if (whole || fresh || !odd.empty()) report(maker, "joins the last token's row with other tokens' rows");
     return setSelected(value, std::move(shape));
   }
-  if (fresh == 0 && odd.empty() && maker && llvm::any_of(maker->getOperands(), [&](Value v) { return values[v].perRow; }))
+  if (fresh == 0 && odd.empty() && maker &&
+      llvm::any_of(maker->getOperands(), [&](Value v) { return values[v].perRow; }))
     return setPerRow(value, std::move(shape));
   if (Operation *op = value.getDefiningOp(); op && (fresh != 1 || !odd.empty())) {
     std::string text = print(exprs, shape);

@@ -3,12 +3,13 @@
 // Values are of one kind each:
 //   Closed  glue or a constant: a shape and a closed form of every element, evaluated on demand and memoised
 //   Token   depends on the tokens: a shape with exactly one factor S (rule R) and constants; a form only in a View
-//   History depends on the tokens through a cache or a score: axes P, T or two S, and a form like Closed whose leaves may
+//   History depends on the tokens through a cache or a score: axes P, T or two S, and a form like Closed whose leaves
+//   may
 //           be ExprOp::Read of an origin of AttentionParts (rules K and A); attention's last product makes it a Token
 //   Unknown nothing is known; its cause has been reported
-// A Token value without a factor S is `selected`: made of rows that the graph picked (the last token's); rows are chosen at
-// run time, hence it may mix with nothing but constants and its like.
-// A value is poisoned if it hangs on a reported failure: what fails because of it is not reported again.
+// A Token value without a factor S is `selected`: made of rows that the graph picked (the last token's); rows are
+// chosen at run time, hence it may mix with nothing but constants and its like. A value is poisoned if it hangs on a
+// reported failure: what fails because of it is not reported again.
 //
 // Invariants
 // 1. Batch is 1 and is no factor of a shape (C1).
@@ -118,13 +119,15 @@ public:
   Dim totalDim() { return Dim(exprs, exprs.total()); }
 
   /// A graph's table reaches no further: contexts stay within `positions`.
-  void limitPositions(int64_t positions) { positionLimit = positionLimit ? std::min(positionLimit, positions) : positions; }
+  void limitPositions(int64_t positions) {
+    positionLimit = positionLimit ? std::min(positionLimit, positions) : positions;
+  }
 
   mlir::func::FuncOp main;
   ExprContext exprs;
   Prover prover;
   AttentionParts attention;
-  ScoreReader &scores(); ///< after the convention is known
+  ScoreReader &scores();     ///< after the convention is known
   int64_t positionLimit = 0; ///< 0: none
   /// The longest context that will be run, P + S: what was asked for, else the model's own; huge if nobody knows.
   int64_t longestContext() const;
