@@ -18,7 +18,8 @@ endfunction()
 ingot_mlir_flags(mlir_pch)
 target_precompile_headers(mlir_pch PRIVATE ${CMAKE_CURRENT_LIST_DIR}/mlir_pch.h)
 
-# Sanitised rooms of the compiler (the importer and what it feeds) need a precompiled header with the same flags.
+# Sanitised rooms of the compiler (import, infer and what they feed) need a precompiled header with the same flags. Their
+# branches are counted, so that test/fuzz follows the ones that are taken.
 function(ingot_sanitize_compiler target)
   if(NOT INGOT_SANITIZE)
     return()
@@ -30,6 +31,7 @@ function(ingot_sanitize_compiler target)
     target_precompile_headers(mlir_pch_sanitized PRIVATE ${PROJECT_SOURCE_DIR}/tools/cmake/mlir_pch.h)
   endif()
   ingot_sanitize(${target})
+  target_compile_options(${target} PRIVATE -fsanitize-coverage=inline-8bit-counters,pc-table,trace-cmp)
   set_target_properties(${target} PROPERTIES PRECOMPILE_HEADERS_REUSE_FROM mlir_pch_sanitized)
 endfunction()
 
