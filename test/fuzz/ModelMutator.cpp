@@ -34,9 +34,9 @@ private:
     return pick(3) ? edges[pick(std::size(edges))] : int64_t(uint64_t(old) + pick(5) - 2);
   }
 
-  float anyReal(float old) {
+  float anyReal() {
     static constexpr float edges[] = {0, 1, -1, 0.5f, 2, 1e-5f, -1e38f, 1e-40f, __builtin_inff(), __builtin_nanf("")};
-    return pick(3) ? edges[pick(std::size(edges))] : old * 2;
+    return edges[pick(std::size(edges))];
   }
 
   void mutateNode(size_t at, size_t what) {
@@ -61,10 +61,10 @@ private:
 
   /// What an earlier node of the same operator reads there: likely of the same type.
   std::string sameSlot(size_t at, size_t slot) {
-    for (size_t tries = 0; at && tries < 50; ++tries) {
-      auto &other = graph.node(pick(at));
-      if (other.op_type() == graph.node(at).op_type() && slot < size_t(other.input_size())) return other.input(slot);
-    }
+    for (size_t k = at; k-- > 0;)
+      if (auto &node = graph.node(k);
+          node.op_type() == graph.node(at).op_type() && slot < size_t(node.input_size()) && pick(2))
+        return node.input(slot);
     return anyBefore(at);
   }
 
@@ -84,13 +84,10 @@ private:
   void mutateAttribute(onnx::AttributeProto &attribute) {
     if (attribute.has_t()) return mutateTensor(*attribute.mutable_t());
     if (attribute.has_g()) return Mutator(*attribute.mutable_g(), random).mutate();
-    if (attribute.ints_size() && pick(4)) {
-      int at = pick(attribute.ints_size());
-      return attribute.set_ints(at, anyInteger(attribute.ints(at)));
-    }
-    if (attribute.ints_size()) return attribute.add_ints(anyInteger(0));
+    if (attribute.ints_size() && !pick(4)) return attribute.add_ints(anyInteger(0));
+    if (attribute.ints_size()) return attribute.set_ints(pick(attribute.ints_size()), anyInteger(1));
     if (attribute.has_i()) return attribute.set_i(anyInteger(attribute.i()));
-    if (attribute.has_f()) return attribute.set_f(anyReal(attribute.f()));
+    if (attribute.has_f()) return attribute.set_f(anyReal());
     attribute.clear_s();
   }
 
@@ -98,20 +95,16 @@ private:
     size_t what = pick(16);
     if (what == 0) return tensor.set_data_type(int(pick(24)));
     if (what == 1) return tensor.add_dims(pick(2) ? 1 : anyInteger(1));
-    if (what < 6 && tensor.dims_size()) {
-      int at = pick(tensor.dims_size());
-      if (what > 2) return tensor.mutable_dims()->SwapElements(at, 0);
-      return tensor.set_dims(at, anyInteger(tensor.dims(at)));
-    }
+    int rank = tensor.dims_size();
+    if (what == 2 && rank) return tensor.set_dims(pick(rank), anyInteger(1));
+    if (what < 6 && rank) return tensor.mutable_dims()->SwapElements(pick(rank), 0);
     mutateElement(tensor);
   }
 
   void mutateElement(onnx::TensorProto &tensor) {
-    if (tensor.int64_data_size()) return tensor.set_int64_data(pick(tensor.int64_data_size()), anyInteger(0));
-    if (tensor.float_data_size()) return tensor.set_float_data(pick(tensor.float_data_size()), anyReal(1));
     std::string &raw = *tensor.mutable_raw_data();
     int64_t integer = anyInteger(1);
-    float real = anyReal(1);
+    float real = anyReal();
     const void *bytes = tensor.data_type() == onnx::TensorProto::FLOAT ? (const void *)&real : (const void *)&integer;
     size_t width = tensor.data_type() == onnx::TensorProto::INT64 ? 8 : 4;
     if (raw.size() >= width) raw.replace(pick(raw.size() / width) * width, width, (const char *)bytes, width);
@@ -123,10 +116,8 @@ private:
     auto &dims = *type.mutable_shape()->mutable_dim();
     if (dims.empty() || !pick(6)) return dims.Add()->set_dim_value(anyInteger(1));
     if (!pick(6)) return dims.RemoveLast();
-    auto &dim = dims[pick(dims.size())];
-    if (!graph.input_size() || pick(2)) return dim.set_dim_value(anyInteger(dim.dim_value()));
-    auto &other = graph.input(pick(graph.input_size())).type().tensor_type().shape();
-    if (other.dim_size()) dim.CopyFrom(other.dim(pick(other.dim_size())));
+    if (pick(2)) return dims.SwapElements(pick(dims.size()), 0);
+    dims[pick(dims.size())].set_dim_value(anyInteger(1));
   }
 
   onnx::GraphProto &graph;

@@ -124,6 +124,22 @@ TEST(Import, SmallConstantArithmeticIsFolded) {
   EXPECT_NE(imported.text().find("-> tensor<12xf32>"), std::string::npos) << imported.text();
 }
 
+TEST(Import, AConstantWithoutElementsIsRead) {
+  ModelBuilder builder;
+  builder.input("x", {1}).output("y");
+  auto &value = *builder.node("Constant", {}, {"shape"}).add_attribute();
+  value.set_name("value");
+  value.set_type(onnx::AttributeProto::TENSOR);
+  value.mutable_t()->set_data_type(onnx::TensorProto::INT64);
+  value.mutable_t()->add_dims(0);
+  value.mutable_t()->set_raw_data("");
+  builder.node("Reshape", {"x", "shape"}, {"y"});
+  mlir::MLIRContext context;
+  auto imported = importBytes(builder.bytes(), context);
+  ASSERT_TRUE(imported.module) << imported.all();
+  EXPECT_NE(imported.text().find("-> tensor<f32>"), std::string::npos) << imported.text();
+}
+
 TEST(Import, ABoundInputBecomesAConstant) {
   ModelBuilder builder;
   builder.input("x", {2, 3}).input("axes", {1}, onnx::TensorProto::INT64).output("y");
