@@ -85,6 +85,21 @@ void finish(func::FuncOp function, OpBuilder &builder, Value result) {
   function.setType(builder.getFunctionType(function.getArgumentTypes(), result.getType()));
 }
 
+/// Exporters join the columns that rotate with those that pass, even if there are none of them. An empty token value
+/// has no rows: joins leave it out, what maps it is empty, too, and nothing else can be made of it. True if `op` is
+/// done.
+bool lowerEmpty(Operation &op, RowBuilder &rows) {
+  Typing &typing = rows.typing;
+  auto isEmpty = [&](Value v) { return typing[v].isToken() && rows.width(v) == 0; };
+  if (llvm::all_of(op.getResults(), isEmpty)) return true;
+  if (isa<graph::ConcatOp>(op))
+    for (unsigned k = op.getNumOperands(); k-- > 0;)
+      if (isEmpty(op.getOperand(k))) op.eraseOperand(k);
+  if (!llvm::any_of(op.getOperands(), isEmpty)) return false;
+  typing.report(&op, "takes an empty tensor; only joining with others makes sense of it");
+  return true;
+}
+
 void lowerOp(Operation &op, RowBuilder &rows) {
   Typing &typing = rows.typing;
   bool token = llvm::any_of(op.getResults(), [&](Value v) { return typing[v].isToken() && !typing[v].poisoned; });
@@ -92,6 +107,7 @@ void lowerOp(Operation &op, RowBuilder &rows) {
   if (!rule || !token) return;
   auto known = typing.recognised.find(&op);
   if (known != typing.recognised.end()) return known->second.lower(rows);
+  if (lowerEmpty(op, rows)) return;
   rule.lowerRows(rows);
   bool ready = llvm::all_of(op.getOperands(), [&](Value v) { return !typing[v].isToken() || rows.rows(v); });
   bool done = llvm::any_of(op.getResults(), [&](Value v) { return bool(rows.rows(v)); });

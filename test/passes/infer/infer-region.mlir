@@ -68,3 +68,22 @@ func.func @main(%ids: tensor<?x?xi64> {graph.name = "input_ids"}, %pos: tensor<?
   %y = graph.binary mul %x, %u : (tensor<?x?x16xf32>, tensor<?x?x1xf32>) -> tensor<?x?x16xf32>
   return %y : tensor<?x?x16xf32>
 }
+
+// -----
+
+// The columns that pass a rotation may be none: the join is what is left.
+// CHECK-LABEL: func.func @body
+// CHECK: %[[X:.*]] = decoder.embed
+// CHECK: decoder.rows (%[[X]] : tensor<?x16xf32>) -> tensor<?x16xf32>
+// CHECK: graph.concat %{{.*}} {axis = 2 : i64} : (tensor<1x1x16xf32>) -> tensor<1x1x16xf32>
+weights.source @src.embed {file = "w", offset = 0, length = 2048} : tensor<32x16xf32>
+weights.recipe @embed { %0 = weights.load @src.embed : tensor<32x16xf32> weights.yield %0 : tensor<32x16xf32> }
+func.func @main(%ids: tensor<?x?xi64> {graph.name = "input_ids"}) -> (tensor<?x?x16xf32> {graph.name = "logits"}) {
+  %x = decoder.embed %ids, @embed : (tensor<?x?xi64>) -> tensor<?x?x16xf32>
+  %from = graph.constant dense<16> : tensor<1xi64>
+  %to = graph.constant dense<9223372036854775807> : tensor<1xi64>
+  %rest = graph.slice %x, %from, %to {axes = array<i64: 2>, steps = array<i64: 1>} : (tensor<?x?x16xf32>, tensor<1xi64>, tensor<1xi64>) -> tensor<?x?x0xf32>
+  %none = graph.unary neg %rest : (tensor<?x?x0xf32>) -> tensor<?x?x0xf32>
+  %y = graph.concat %x, %none {axis = 2 : i64} : (tensor<?x?x16xf32>, tensor<?x?x0xf32>) -> tensor<?x?x16xf32>
+  return %y : tensor<?x?x16xf32>
+}
