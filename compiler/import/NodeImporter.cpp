@@ -127,6 +127,12 @@ int64_t NodeImporter::integer(StringRef name, std::optional<int64_t> fallback) {
   return attribute ? attribute->i() : fallback.value_or(0);
 }
 
+bool NodeImporter::flag(StringRef name, bool fallback) {
+  int64_t value = integer(name, fallback);
+  if (value != 0 && value != 1) gap("attribute '" + name + "' is " + Twine(value) + "; 0 or 1 was expected");
+  return value != 0;
+}
+
 float NodeImporter::real(StringRef name, std::optional<float> fallback) {
   const auto *attribute = take(name, onnx::AttributeProto::FLOAT);
   if (!attribute && !fallback) gap("attribute '" + name + "' is missing");

@@ -58,6 +58,7 @@ public:
   // Attributes; one of the wrong kind is a gap.
   bool hasAttribute(llvm::StringRef name) const { return find(name) != nullptr; }
   int64_t integer(llvm::StringRef name, std::optional<int64_t> fallback = std::nullopt);
+  bool flag(llvm::StringRef name, bool fallback); ///< 0 or 1; what other numbers mean no specification says
   float real(llvm::StringRef name, std::optional<float> fallback = std::nullopt);
   std::string text(llvm::StringRef name, llvm::StringRef fallback);
   llvm::SmallVector<int64_t> integers(llvm::StringRef name);

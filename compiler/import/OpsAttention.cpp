@@ -107,9 +107,9 @@ static void applyNorms(NodeImporter &n, SmallVectorImpl<Value> &qkv, const Heads
 }
 
 static void applyRotary(NodeImporter &n, SmallVectorImpl<Value> &qkv, const Heads &heads, Value lengths) {
-  bool interleaved = n.integer("rotary_interleaved", 0);
+  bool interleaved = n.flag("rotary_interleaved", false);
   Value given = n.optional(positionIds);
-  bool rotary = n.integer("do_rotary", 0);
+  bool rotary = n.flag("do_rotary", false);
   if (!rotary) { // tables are allowed and unused
     (void)n.optional(cosTable);
     (void)n.optional(sinTable);
@@ -145,7 +145,7 @@ static bool isPast(NodeImporter &n, Value past, const Heads &heads) {
 
 static Mask readMask(NodeImporter &n, const Heads &heads) {
   Mask mask = {n.integer("local_window_size", -1), n.real("scale", 0.0f), n.real("softcap", 0.0f)};
-  bool windowed = n.integer("sliding_window_cache", 0);
+  bool windowed = n.flag("sliding_window_cache", false);
   n.require(mask.window == -1 || (mask.window > 0 && mask.window < INT32_MAX),
             "local_window_size must be -1 or positive");
   n.require(!windowed || mask.window > 0, "sliding_window_cache needs a local_window_size");

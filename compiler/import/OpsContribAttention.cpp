@@ -50,7 +50,7 @@ struct Parts {
 
 static Value masked(NodeImporter &n, const Parts &parts) {
   float hidden = n.real("mask_filter_value", -10000.0f), scale = n.real("scale", 0.0f);
-  bool causal = n.integer("unidirectional", 0);
+  bool causal = n.flag("unidirectional", false);
   if (n.failed()) return {};
   ScaledDotProduct attention{parts.q, parts.k, parts.v};
   attention.scale = scale;

@@ -33,7 +33,7 @@ static void importMean(NodeImporter &n) {
 }
 
 static void importMod(NodeImporter &n) {
-  bool fmod = n.integer("fmod", 0);
+  bool fmod = n.flag("fmod", false);
   Value lhs = n.input(0);
   n.require(fmod || !n.isFloat(lhs), "floats need fmod = 1");
   n.set(0, n.binary(fmod ? BinaryKind::rem : BinaryKind::mod, lhs, n.input(1)));
@@ -47,7 +47,7 @@ static void importBitShift(NodeImporter &n) {
 }
 
 static void importIsInf(NodeImporter &n) {
-  bool negative = n.integer("detect_negative", 1), positive = n.integer("detect_positive", 1);
+  bool negative = n.flag("detect_negative", true), positive = n.flag("detect_positive", true);
   Value x = n.input(0), result = n.unary(UnaryKind::is_inf, x), zero = n.scalar(0, n.element(x));
   if (!negative)
     result = n.binary(BinaryKind::logical_and, result, n.create<graph::CompareOp>(CompareKind::gt, x, zero));

@@ -74,7 +74,7 @@ static Value scaled(NodeImporter &n, Value x, float factor) {
 static Value gemm(NodeImporter &n) {
   Value a = n.input(0), b = n.input(1), c = n.optional(2);
   float alpha = n.real("alpha", 1.0f), beta = n.real("beta", 1.0f);
-  bool transA = n.integer("transA", 0), transB = n.integer("transB", 0);
+  bool transA = n.flag("transA", false), transB = n.flag("transB", false);
   if (n.failed()) return {};
   if (transA) a = swapLast(n, a);
   if (alpha == 1 && beta == 1) return project(n, a, b, transB, c, 1, 2);
@@ -111,7 +111,7 @@ static Value batchFirst(NodeImporter &n, Value x, bool transposed) {
 
 static void importFusedMatMul(NodeImporter &n) {
   float alpha = n.real("alpha", 1.0f);
-  bool transA = n.integer("transA", 0), transB = n.integer("transB", 0);
+  bool transA = n.flag("transA", false), transB = n.flag("transB", false);
   Value x = batchFirst(n, n.input(0), n.integer("transBatchA", 0));
   Value w = batchFirst(n, n.input(1), n.integer("transBatchB", 0));
   if (transA && n.rank(x) > 1) x = swapLast(n, x);

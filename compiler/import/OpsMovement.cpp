@@ -113,7 +113,7 @@ static Value iota(NodeImporter &n, Value x, int64_t back) {
 // upper: keeps column >= row + k; lower: column <= row + k.
 static void importTrilu(NodeImporter &n) {
   Value x = n.input(0), k = n.optional(1);
-  bool upper = n.integer("upper", 1);
+  bool upper = n.flag("upper", true);
   if (n.failed() || !n.require(n.rank(x) >= 2, "needs at least two dims")) return;
   Value row = iota(n, x, 1), column = iota(n, x, 0);
   if (k) row = n.binary(BinaryKind::add, row, k);

@@ -214,7 +214,7 @@ static void importQLinearMatMul(NodeImporter &n) {
 
 // alpha A B + C, where C is int32 at the product's scale; floats unless a scale for the result is given.
 static void importQGemm(NodeImporter &n) {
-  bool transA = n.integer("transA", 0), transB = n.integer("transB", 0);
+  bool transA = n.flag("transA", false), transB = n.flag("transB", false);
   float alpha = n.real("alpha", 1.0f);
   Value a = dequantised(n, 0, 0), b = dequantised(n, 3, transB ? 0 : 1), c = n.optional(6);
   if (n.failed()) return;

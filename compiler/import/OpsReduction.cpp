@@ -15,7 +15,7 @@ struct Axes {
 // Axes moved from an attribute to an operand at opset 18 (ReduceSum: 13). None means all, or none at all if
 // noop_with_empty_axes.
 static Axes readAxes(NodeImporter &n, Value x, int64_t operandSince) {
-  bool keepdims = n.integer("keepdims", 1), noop = n.integer("noop_with_empty_axes", 0);
+  bool keepdims = n.flag("keepdims", true), noop = n.flag("noop_with_empty_axes", false);
   SmallVector<int64_t> axes;
   if (n.opset < operandSince)
     axes = n.integers("axes");
@@ -99,7 +99,7 @@ static void importCumSum(NodeImporter &n) {
   Value x = n.input(0);
   auto axis = n.constants(1, "axis");
   if (n.failed() || !n.require(axis.size() == 1, "axis must be one number")) return;
-  bool exclusive = n.integer("exclusive", 0), reverse = n.integer("reverse", 0);
+  bool exclusive = n.flag("exclusive", false), reverse = n.flag("reverse", false);
   n.set(0, n.create<graph::CumsumOp>(x, n.axis(axis[0], n.rank(x)), exclusive, reverse));
 }
 
@@ -139,7 +139,7 @@ static OpHandler argExtreme(bool largest) {
   return [largest](NodeImporter &n) {
     Value x = n.input(0);
     int64_t axis = n.axis(n.integer("axis", 0), n.rank(x));
-    bool keepdims = n.integer("keepdims", 1), last = n.integer("select_last_index", 0);
+    bool keepdims = n.flag("keepdims", true), last = n.flag("select_last_index", false);
     ArrayRef<int64_t> along(axis);
     if (last) {
       Value from = n.integerVector({-1}), to = n.integerVector({INT64_MIN});

@@ -165,7 +165,7 @@ static Rotary readAttributes(NodeImporter &n) {
   Rotary rotary = {};
   rotary.heads = n.integer("num_heads", 0);
   rotary.dims = n.integer("rotary_embedding_dim", 0);
-  rotary.interleaved = n.integer("interleaved", 0);
+  rotary.interleaved = n.flag("interleaved", false);
   rotary.x = n.input(0);
   return rotary;
 }

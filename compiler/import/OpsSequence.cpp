@@ -34,7 +34,7 @@ static void importLength(NodeImporter &n) {
 
 static void importConcat(NodeImporter &n) {
   auto items = n.sequence(0);
-  bool fresh = n.integer("new_axis", 0);
+  bool fresh = n.flag("new_axis", false);
   int64_t axis = n.integer("axis");
   if (n.failed() || !n.require(!items.empty(), "its sequence is empty")) return;
   axis = n.axis(axis, n.rank(items[0]) + fresh);
@@ -47,7 +47,7 @@ static void importConcat(NodeImporter &n) {
 static void importSplit(NodeImporter &n) {
   Value x = n.input(0);
   int64_t axis = n.axis(n.integer("axis", 0), n.rank(x)), extent = n.dim(x, axis), begin = 0;
-  bool keep = n.integer("keepdims", 1);
+  bool keep = n.flag("keepdims", true);
   SmallVector<int64_t> sizes = {1};
   bool even = !n.has(1) || n.rank(n.input(1)) == 0;
   if (n.has(1)) sizes = n.constants(1, "split");

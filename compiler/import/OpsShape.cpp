@@ -67,7 +67,7 @@ static void importSize(NodeImporter &n) {
 }
 
 static void importReshape(NodeImporter &n) {
-  bool allowzero = n.integer("allowzero", 0);
+  bool allowzero = n.flag("allowzero", false);
   n.set(0, n.create<graph::ReshapeOp>(n.input(0), n.input(1), allowzero));
 }
 

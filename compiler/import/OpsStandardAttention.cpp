@@ -57,7 +57,7 @@ static Value widened(NodeImporter &n, Value bias) {
 static void importAttention(NodeImporter &n) {
   Value q = n.input(query), k = n.input(key), v = n.input(value), pastK = n.optional(pastKey);
   Value pastV = n.optional(pastValue), lengths = n.optional(nonPad);
-  bool causal = n.integer("is_causal", 0), flat = n.rank(q) == 3;
+  bool causal = n.flag("is_causal", false), flat = n.rank(q) == 3;
   int64_t heads = n.integer("q_num_heads", 0), kvHeads = n.integer("kv_num_heads", 0);
   int64_t mode = n.integer("qk_matmul_output_mode", 0);
   ScaledDotProduct attention;

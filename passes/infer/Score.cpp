@@ -7,6 +7,7 @@ using namespace ingot;
 using namespace ingot::infer;
 
 static constexpr double Underflow = -9999, Never = -1e30;
+static constexpr double MaxShift = 999; // of visible scores: what is hidden stays far below, nothing is absorbed
 static constexpr unsigned MaxCases = 1024;
 
 ScoreReader::ScoreReader(ExprContext &exprs, Prover &prover, ReadTable mask)
@@ -155,7 +156,7 @@ std::optional<ScoreForm> ScoreReader::visibleForm(Expr leaf) {
       form.rest.terms.push_back({term, factor});
     }
   }
-  bool finite = found && std::isfinite(sum.constant) && std::isfinite(form.scale) && std::isfinite(form.slope);
+  bool finite = found && std::fabs(sum.constant) <= MaxShift && std::isfinite(form.scale) && std::isfinite(form.slope);
   if (!finite) return std::nullopt;
   return form;
 }

@@ -265,6 +265,8 @@ def judge(answer: dict, out: Path, case: Case, whole, pieces) -> str:
         return "CRASH"
     if answer["errors"]:
         return "refused"
+    if "outside the vocabulary" in answer.get("failure", ""):
+        return "refused"  # the mutant's logits are narrower than its token ids: the runtime says so
     if "failure" in answer or not answer["compiled"]:
         return "FAILED: " + answer.get("failure", "no reason")
     if answer["law"]:

@@ -61,6 +61,12 @@ TEST(ImportAttention, QueriesThatDoNotFitAreAGap) {
   EXPECT_TRUE(contains(imported(builder), "heads")) << imported(builder);
 }
 
+TEST(ImportAttention, AFlagIsZeroOrOne) {
+  ModelBuilder builder = standard(true);
+  builder.model.mutable_graph()->mutable_node(0)->mutable_attribute(2)->set_i(2);
+  EXPECT_TRUE(contains(imported(builder), "attribute 'is_causal' is 2; 0 or 1 was expected")) << imported(builder);
+}
+
 // Operands of any rank, dims and type, attributes of any value.
 TEST(ImportSweep, AttentionOfAnyShape) {
   struct Operator {
