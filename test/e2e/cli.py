@@ -25,7 +25,8 @@ def refused(tools: Tools, code: int, words: tuple[str, ...], tool: str, *args, *
     command = f"{tool} {' '.join(map(str, args))}"
     assert done.returncode == code, f"{command}: exit {done.returncode}, expected {code}\n{done.stderr[-800:]}"
     assert done.stderr.strip(), f"{command}: no diagnostic on stderr"
-    missing = [word for word in words if word not in done.stderr]
+    said = done.stderr + done.stderr.replace("-", "_")  # --top-p on the command line is top_p in the library
+    missing = [word for word in words if word not in said]
     assert not missing, f"{command}: stderr does not name {missing}:\n{done.stderr[-800:]}"
 
 

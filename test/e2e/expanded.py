@@ -215,7 +215,7 @@ def read(tools: Tools, family: str, test: tuple, name: str) -> list[str] | str:
     (folder / "model.onnx").write_bytes(Decoder(*test).finish(family).SerializeToString())
     done = tools.run("ingotc", folder, "--check", "--max-context", 32, "--dump-ir", folder / "ir", "--progress", "none")
     assert done.returncode in (0, 1), f"{name}: exit {done.returncode}\n{done.stderr}"
-    if done.returncode:
+    if done.returncode and "has no attention" not in done.stderr:  # rows alone are no model, but they have an IR
         return done.stderr.strip().splitlines()[0]
     (dump,) = (folder / "ir").glob("*-infer.mlir")
     return decoder_ir(dump, folder)
