@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """How long `ingotc --check` takes on a graph of a real model's size whose weights are not there.
 
-    check_large.py INGOTC [--layers 36] [--runs 5] [--limit SECONDS] [--keep FOLDER]
+    check_large.py INGOTC [--layers 4,8,16,32,36] [--runs 5] [--limit SECONDS]
 
 Writes a decoder of 8B parameters (hidden 4096, 32 heads on 8, feed-forward 12288) in primitive operators, as a tracing
-exporter does, with weights in an external file that does not exist. Prints nodes, file size and seconds (median);
-with --limit, exit 1 above it. Needs the package onnx."""
+exporter does, with weights in an external file that does not exist. Prints, a row a depth, nodes, file size, seconds and peak
+memory: import and infer should be linear in the nodes. Needs the package onnx."""
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -133,30 +134,40 @@ def decoder(layers):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
 
 
+def check(ingotc: str, path: Path) -> tuple[float, int]:
+    """Seconds and peak resident MiB of one `ingotc --check`, a process of its own."""
+    start = time.perf_counter()
+    command = [ingotc, str(path), "--check", "--max-context", "32768"]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    message = child.stderr.read().decode(errors="replace")
+    _, status, usage = os.wait4(child.pid, 0)
+    if status:
+        sys.exit(f"ingotc --check: status {status}\n{message}"[:4000])
+    return time.perf_counter() - start, usage.ru_maxrss >> 10
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("ingotc")
-    parser.add_argument("--layers", type=int, default=36)
+    parser.add_argument("--layers", default="4,8,16,32,36", help="numbers of layers, a row each")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--limit", type=float)
-    parser.add_argument("--keep", help="write the model into this folder")
+    parser.add_argument("--limit", type=float, help="exit 1 where a median is above so many seconds")
     options = parser.parse_args()
+    print("layers | nodes |   KiB | seconds (min-max)   | ms a node | peak MiB")
+    slow = False
     with tempfile.TemporaryDirectory() as scratch:
-        path = Path(options.keep or scratch) / "model.onnx"
-        model = decoder(options.layers)
-        onnx.save(model, path)
-        seconds = []
-        for _ in range(options.runs):
-            start = time.perf_counter()
-            command = [options.ingotc, str(path), "--check", "--max-context", "32768"]
-            result = subprocess.run(command, capture_output=True, text=True)
-            seconds.append(time.perf_counter() - start)
-        if result.returncode:
-            sys.exit(f"ingotc --check: exit {result.returncode}\n{result.stdout}{result.stderr}"[:4000])
-        median = statistics.median(seconds)
-        size = path.stat().st_size >> 10
-        print(f"{len(model.graph.node)} nodes, {size} KiB: --check in {median:.2f} s ({min(seconds):.2f}-{max(seconds):.2f})")
-        return options.limit is not None and median > options.limit
+        path = Path(scratch) / "model.onnx"
+        for layers in map(int, options.layers.split(",")):
+            model = decoder(layers)
+            onnx.save(model, path)
+            runs = [check(options.ingotc, path) for _ in range(options.runs)]
+            seconds = [run[0] for run in runs]
+            median, nodes = statistics.median(seconds), len(model.graph.node)
+            spread = f"{median:.2f} ({min(seconds):.2f}-{max(seconds):.2f})"
+            size, peak = path.stat().st_size >> 10, max(run[1] for run in runs)
+            print(f"{layers:6} | {nodes:5} | {size:5} | {spread:19} | {1000 * median / nodes:9.3f} | {peak:8}")
+            slow |= options.limit is not None and median > options.limit
+    return slow
 
 
 if __name__ == "__main__":
