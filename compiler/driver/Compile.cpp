@@ -18,15 +18,13 @@
 #include "passes/quantize/Passes.h"
 #include "passes/specialize/Passes.h"
 #include <filesystem>
-#include <set>
 
 using namespace mlir;
 using namespace ingot;
 
 static constexpr const char *kCompiler = "ingotc 0.1.0";
 
-// Inputs that are bound before anything is understood (design section 3, C6).
-static constexpr const char *kCacheBranch = "use_cache_branch";
+// Inputs that are bound before anything is understood; infer decides use_cache_branch (design section 3, C6).
 static constexpr const char *kLogitsToKeep[] = {"num_logits_to_keep", "logits_to_keep"};
 
 namespace {
@@ -117,23 +115,8 @@ private:
     return success();
   }
 
-  // Import and infer. A merged decoder chooses between two graphs by use_cache_branch: the one with a past is tried
-  // first; where it does not compile (some were traced with one new token only), the one without a past, which says all
-  // that there is to know. If neither does, the shorter list of gaps is told.
   LogicalResult understand() {
-    std::set<std::string> bound;
-    if (succeeded(readGraph(true, bound))) return success();
-    if (!bound.count(kCacheBranch)) return failure();
-    auto errors = std::exchange(result.errors, {});
-    auto warnings = std::exchange(result.warnings, {});
-    if (succeeded(readGraph(false, bound))) return success();
-    if (errors.size() > result.errors.size()) return failure();
-    result.errors = std::move(errors), result.warnings = std::move(warnings);
-    return failure();
-  }
-
-  LogicalResult readGraph(bool cacheBranch, std::set<std::string> &bound) {
-    if (failed(import(cacheBranch, bound))) return failure();
+    if (failed(import())) return failure();
     phase("infer", 0.02);
     InferOptions infer;
     infer.maxContext = options.maxContext;
@@ -142,14 +125,10 @@ private:
     return runPasses("infer", [&](OpPassManager &manager) { buildInferPipeline(manager, infer); });
   }
 
-  LogicalResult import(bool cacheBranch, std::set<std::string> &bound) {
+  LogicalResult import() {
     DiagnosticSink sink;
     Builder builder(&context);
-    ImportOptions importing{
-        .allowMissingWeights = options.check || !options.withWeights, .bindings = {}, .bound = &bound};
-    importing.dropUnreadInputs = !cacheBranch; // the pasts
-    importing.bindings[kCacheBranch] =
-        DenseElementsAttr::get(RankedTensorType::get({1}, builder.getI1Type()), cacheBranch);
+    ImportOptions importing{.allowMissingWeights = options.check || !options.withWeights, .bindings = {}};
     for (const char *name : kLogitsToKeep) // 0: all of them
       importing.bindings[name] = DenseElementsAttr::get(RankedTensorType::get({}, builder.getI64Type()), int64_t(0));
     module = importOnnx(model.onnx, context, importing, sink);

@@ -100,7 +100,6 @@ func::FuncOp ModelImporter::makeFunction() {
 }
 
 DenseElementsAttr ModelImporter::binding(const onnx::ValueInfoProto &input) {
-  if (options.bound) options.bound->insert(input.name());
   DenseElementsAttr value = options.bindings.at(input.name());
   RankedTensorType type = inputType(input);
   if (!type || value.getNumElements() != 1 || type.getElementType() != value.getElementType()) return value;
@@ -149,13 +148,6 @@ void eraseDead(Block &block) {
   }
 }
 
-static void dropUnread(func::FuncOp function) {
-  BitVector unread(function.getNumArguments());
-  for (BlockArgument argument : function.getArguments())
-    if (argument.use_empty()) unread.set(argument.getArgNumber());
-  function.eraseArguments(unread);
-}
-
 void ModelImporter::run() {
   if (!proto.has_graph() || proto.graph().output_size() == 0) return model.sink.error("the model has no graph");
   declareFunctions(model, proto);
@@ -173,7 +165,6 @@ void ModelImporter::run() {
   makeResults(scope, function);
   if (!model.sink.empty()) return;
   eraseDead(function.getBody().front());
-  if (options.dropUnreadInputs) dropUnread(function);
 }
 
 } // namespace

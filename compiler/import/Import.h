@@ -6,7 +6,6 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include <map>
-#include <set>
 #include <string>
 
 namespace ingot {
@@ -14,13 +13,9 @@ namespace ingot {
 struct ImportOptions {
   /// External data files may be absent (ingotc --check); their ranges are then not checked.
   bool allowMissingWeights = false;
-  /// Graph inputs that become constants (`use_cache_branch`, `num_logits_to_keep`): the function loses the argument.
+  /// Graph inputs that become constants (`num_logits_to_keep`): the function loses the argument.
   /// A name that is no input is of no account; a single element takes the input's shape.
   std::map<std::string, mlir::DenseElementsAttr> bindings;
-  /// Inputs that nothing reads (pasts, in a branch without a past) are no arguments of the function.
-  bool dropUnreadInputs = false;
-  /// If set: receives the names of the bindings that are inputs of the graph.
-  std::set<std::string> *bound = nullptr;
 };
 
 /// Reads the model file at `path`. The result holds, in this order, `weights.source` and `weights.recipe` symbols and

@@ -9,10 +9,8 @@
 //    ([B*heads, P, d], [B, heads, P, d], [2, B, heads, P, d] in any order). P is the axis that a concatenation with the
 //    new rows lengthens. Sizes that the file leaves open are learnt from what is joined to them; then all is typed
 //    anew.
-// C6 switches not bound by the importer: num_logits_to_keep is 0 (all), token_type_ids are 0. use_cache_branch is true
-// if
-//    that branch is proved; many hold for one new token only: then it is false, and C7 applies (relaxation
-//    prompt-branch).
+// C6 switches: num_logits_to_keep is 0 (all), token_type_ids are 0. use_cache_branch is true if that branch is proved;
+//    many hold for one new token only: then it is false, and C7 applies (relaxation prompt-branch).
 // C7 without past inputs P is 0: what holds for every S holds for every P + S, by the chunk law; caches are added.
 // Pairing
 // K1 a past input, or each part of a combined one, feeds one attention as keys or as values; an output is the same past

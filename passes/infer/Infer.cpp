@@ -66,8 +66,9 @@ public:
 private:
   LogicalResult run();
   FailureOr<Interface> type(Typing &typing, const LearntSizes &learnt, bool promptOnly = false);
-  bool provesCacheBranch(func::FuncOp main, const LearntSizes &learnt);
-  bool learnSizes(func::FuncOp main, LearntSizes &learnt);
+  bool provesCacheBranch(func::FuncOp main);
+  LearntSizes learnSizes(func::FuncOp main);
+  bool learnMore(func::FuncOp main, LearntSizes &learnt);
   LogicalResult emit(Typing &typing, const Interface &interface, RotaryTables &tables);
   LogicalResult setLimits(OpBuilder &builder, Typing &typing, int64_t positions);
 };
@@ -195,7 +196,7 @@ FailureOr<Interface> InferPass::type(Typing &typing, const LearntSizes &learnt, 
 }
 
 /// C5: types the function for the sizes of its pasts only. True if that told new ones.
-bool InferPass::learnSizes(func::FuncOp main, LearntSizes &learnt) {
+bool InferPass::learnMore(func::FuncOp main, LearntSizes &learnt) {
   bool open = llvm::any_of(main.getArgumentTypes(), [](Type type) {
     auto tensor = dyn_cast<RankedTensorType>(type);
     return tensor && tensor.getRank() >= 3 && tensor.getNumDynamicDims() > 2 - (tensor.getRank() == 3);
@@ -209,14 +210,23 @@ bool InferPass::learnSizes(func::FuncOp main, LearntSizes &learnt) {
   return grew;
 }
 
-/// C6: types a copy of the function with its branch for a past.
-bool InferPass::provesCacheBranch(func::FuncOp main, const LearntSizes &learnt) {
+LearntSizes InferPass::learnSizes(func::FuncOp main) {
+  LearntSizes learnt;
+  while (learnMore(main, learnt)) {
+  }
+  return learnt;
+}
+
+/// C6: types a copy of the function with its branch for a past (typing settles branches: only one may be tried on the
+/// function itself).
+bool InferPass::provesCacheBranch(func::FuncOp main) {
   ScopedDiagnosticHandler silence(&getContext(), [](Diagnostic &) { return success(); });
   OpBuilder builder(main);
   auto copy = cast<func::FuncOp>(builder.clone(*main));
   copy.setName("trial");
   bool proved = false;
   {
+    LearntSizes learnt = learnSizes(copy);
     Typing trial(copy, modelFile);
     if (succeeded(type(trial, learnt)))
       if (Value logits = findLogits(trial)) proved = succeeded(trial.flush({logits}));
@@ -229,11 +239,8 @@ LogicalResult InferPass::run() {
   ModuleOp module = getOperation();
   auto main = module.lookupSymbol<func::FuncOp>("main");
   if (!main || !main.getBody().hasOneBlock()) return module.emitError("infer needs func.func @main of one block");
-  LearntSizes learnt;
-  bool switched = hasCacheSwitch(main); // typing settles branches: only one may be tried on the function itself
-  while (!switched && learnSizes(main, learnt)) {
-  }
-  bool promptOnly = switched && !provesCacheBranch(main, learnt);
+  bool promptOnly = hasCacheSwitch(main) && !provesCacheBranch(main);
+  LearntSizes learnt = promptOnly ? LearntSizes() : learnSizes(main);
   Typing typing(main, modelFile);
   RotaryTables tables(module, modelFile);
   FailureOr<Interface> interface = type(typing, learnt, promptOnly);

@@ -1,5 +1,5 @@
-// libFuzzer on import and infer: any bytes are a module or diagnostics, with an If left open and with a branch chosen;
-// infer makes rows of the module or says at which node it cannot. Most mutations keep the model a model
+// libFuzzer on import and infer: any bytes are a module or diagnostics; infer makes rows of the module or says at which
+// node it cannot. Most mutations keep the model a model
 // (ModelMutator.h).
 //   import_fuzzer -max_len=1048576 CORPUS_FOLDER SEEDS_FOLDER     (seeds.py makes the seeds)
 #include "ModelMutator.h"
@@ -10,7 +10,6 @@
 #include "mlir/Pass/PassManager.h"
 #include <cstdio>
 #include <cstdlib>
-#include <optional>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -37,23 +36,16 @@ static void infer(mlir::ModuleOp module, llvm::StringRef bytes) {
   if (mlir::failed(manager.run(module)) != told) std::abort();
 }
 
-static void compile(llvm::StringRef bytes, std::optional<bool> branch) {
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  llvm::StringRef bytes(reinterpret_cast<const char *>(data), size);
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   context.printOpOnDiagnostic(false);
   ingot::DiagnosticSink sink;
   ingot::ImportOptions options;
   options.allowMissingWeights = true;
-  auto flag = mlir::RankedTensorType::get({1}, mlir::IntegerType::get(&context, 1));
-  if (branch) options.bindings["use_cache_branch"] = mlir::DenseElementsAttr::get(flag, *branch);
   auto module = ingot::importOnnxBytes(bytes, "", context, options, sink);
   if (bool(module) != sink.empty()) std::abort();
   if (module) infer(*module, bytes);
-}
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  llvm::StringRef bytes(reinterpret_cast<const char *>(data), size);
-  if (bytes.contains("use_cache_branch")) compile(bytes, size % 2 == 0);
-  compile(bytes, std::nullopt);
   return 0;
 }
 

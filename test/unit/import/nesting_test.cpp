@@ -125,26 +125,11 @@ TEST(ImportIf, OnABoundInputIsOneBranch) {
     auto type = mlir::RankedTensorType::get({1}, mlir::IntegerType::get(&context, 1));
     options.bindings["c"] = mlir::DenseElementsAttr::get(type, value);
     options.bindings["absent"] = options.bindings["c"];
-    std::set<std::string> bound;
-    options.bound = &bound;
     auto imported = importBytes(chooser().bytes(), context, "", options);
     ASSERT_TRUE(imported.module) << imported.all();
     EXPECT_EQ(imported.text().find("graph.if"), std::string::npos);
     EXPECT_EQ(imported.text().find("exp") != std::string::npos, value);
-    EXPECT_EQ(bound, std::set<std::string>{"c"});
   }
-}
-
-TEST(ImportIf, InputsOfTheOtherBranchCanBeDropped) {
-  mlir::MLIRContext context;
-  ModelBuilder builder = chooser();
-  builder.input("past", {4});
-  ingot::ImportOptions options;
-  EXPECT_NE(importBytes(builder.bytes(), context, "", options).text().find("\"past\""), std::string::npos);
-  options.dropUnreadInputs = true;
-  auto imported = importBytes(builder.bytes(), context, "", options);
-  ASSERT_TRUE(imported.module) << imported.all();
-  EXPECT_EQ(imported.text().find("\"past\""), std::string::npos);
 }
 
 TEST(ImportIf, GapsOfBothBranchesAreTold) {
