@@ -17,16 +17,21 @@ struct KernelVariant {
   uint32_t units = 1;
   uint32_t per = 1;          // rows an item takes
   uint8_t streams = 0;       // 0: for every CPU
-  uint64_t scratchBytes = 0; // per worker
+  uint64_t scratchBytes = 0; // per worker; CUDA: per CTA
+  uint32_t blockThreads = 0; // CUDA: threads of a CTA, 1 to 1024; CPU: 0
+  uint32_t blockItems = 0;   // CUDA: grid items a CTA takes, at least 1; CPU: 0
+  uint32_t sharedBytes = 0;  // CUDA: dynamic shared memory of a CTA; CPU: 0
 };
 
 /// The code of one launch region.
 struct LaunchKernels {
   llvm::SmallVector<KernelVariant> prepare; // empty: none
   llvm::SmallVector<KernelVariant> main;
-  uint64_t preparedBytesPerRow = 0; // multiple of 64
-  uint32_t preparePrivateRows = 0;  // up to so many rows every worker prepares for itself
-  uint64_t opsPerRow = 0;           // multiply-adds of the root a row
+  llvm::SmallVector<KernelVariant> finish; // a grid after main (CUDA: flash-decoding's combine); empty: none
+  uint64_t preparedBytesPerRow = 0;        // multiple of 64
+  uint64_t partialBytes = 0; // per row and split: what main leaves for finish, in the prepared slot; multiple of 64
+  uint32_t preparePrivateRows = 0; // up to so many rows every worker prepares for itself
+  uint64_t opsPerRow = 0;          // multiply-adds of the root a row
 };
 
 class KernelGenerator {
