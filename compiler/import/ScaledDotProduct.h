@@ -9,8 +9,8 @@ struct ScaledDotProduct {
   mlir::Value q, k, v; ///< [B, H, S, d], [B, K, T, d], [B, K, T, dv]; H a multiple of K
   float scale = 0;     ///< 0: 1 / sqrt(d)
   float softcap = 0;   ///< 0: none
-  mlir::Value bias;    ///< added to the scores [B, H, S, T] after the cap; null: none
-  mlir::Value sinks;   ///< [H], a logit a head that joins the softmax and no value; null: none
+  mlir::Value bias{};  ///< added to the scores [B, H, S, T] after the cap; null: none
+  mlir::Value sinks{}; ///< [H], a logit a head that joins the softmax and no value; null: none
 };
 
 /// The scores at three places, for operators that can hand them out.

@@ -1,6 +1,7 @@
 // Sources and data movement by position: every result element names the operand element it is.
 #include "compiler/reference/Evaluator.h"
 #include "dialects/graph/Graph.h"
+#include "dialects/graph/Padding.h"
 #include <cmath>
 
 using namespace mlir;
@@ -140,16 +141,6 @@ static bool concat(Evaluator &e, graph::ConcatOp op, ArrayRef<Array> in, Array &
   return true;
 }
 
-// Where index i of a padded axis reads; -1 = the pad value.
-static int64_t padSource(graph::PadMode mode, int64_t i, int64_t dim) {
-  if (i >= 0 && i < dim) return i;
-  if (mode == graph::PadMode::constant || dim == 0) return -1;
-  if (mode == graph::PadMode::edge) return i < 0 ? 0 : dim - 1;
-  if (mode == graph::PadMode::wrap) return ((i % dim) + dim) % dim;
-  int64_t period = std::max<int64_t>(2 * (dim - 1), 1), folded = ((i % period) + period) % period;
-  return folded < dim ? folded : period - folded;
-}
-
 static bool pad(Evaluator &e, graph::PadOp op, ArrayRef<Array> in, Array &y) {
   const Array &x = in[0];
   size_t count = op.getAxes().size();
@@ -168,7 +159,7 @@ static bool pad(Evaluator &e, graph::PadOp op, ArrayRef<Array> in, Array &y) {
   y = take(extended, shape, [&](ArrayRef<int64_t> index) {
     int64_t source = 0;
     for (size_t i = 0; i < index.size(); ++i) {
-      int64_t from = padSource(op.getMode(), index[i] - before[i], x.shape[i]);
+      int64_t from = graph::padSource(op.getMode(), index[i] - before[i], x.shape[i]);
       if (from < 0) return last;
       source += from * strides[i];
     }

@@ -11,8 +11,8 @@ struct RotaryEmbedding {
   mlir::Value root;
   int64_t heads = 1, size = 0;
   bool interleaved = false;
-  llvm::SmallVector<int64_t> source, target;
-  RotaryAngles angles;
+  llvm::SmallVector<int64_t> source = {}, target = {};
+  RotaryAngles angles = {};
 };
 
 /// What `value` is as a rotary embedding of some value it is made of; nullopt if it is none.

@@ -51,7 +51,7 @@ namespace {
 struct TableSlice {
   Attribute table;
   int64_t offset, first, step = 1;
-  SmallVector<int64_t> columns;
+  SmallVector<int64_t> columns = {};
 };
 } // namespace
 

@@ -10,7 +10,7 @@ namespace {
 class FormEmitter {
 public:
   FormEmitter(RowRegion &region, Variable position, ArrayRef<Variable> indices, ArrayRef<int64_t> sizes)
-      : region(region), exprs(region.rows.typing.exprs), position(position), indices(indices), sizes(sizes) {}
+      : region(region), position(position), indices(indices), sizes(sizes) {}
 
   /// The form's elements, broadcastable to the sizes; null if it has no row form.
   Value emit(Expr e) {
@@ -22,7 +22,6 @@ public:
 
 private:
   RowRegion &region;
-  ExprContext &exprs;
   Variable position;
   ArrayRef<Variable> indices;
   ArrayRef<int64_t> sizes;

@@ -150,7 +150,7 @@ struct ValueBlock {
   int64_t first, count, column, vectors, width;
   Emitter &e = band.e;
   Type type = e.vec(e.f32, width);
-  SmallVector<Range> seen; // of rows firstRow() ..
+  SmallVector<Range> seen = {}; // of rows firstRow() ..
 
   int64_t firstRow() const { return band.rowOf(first); }
   int64_t rowsHere() const { return band.rowOf(first + count - 1) - firstRow() + 1; }

@@ -1,5 +1,6 @@
 // Ops that move elements by position, as strided copies: transpose, expand, slice, concat, pad, iota, range, fill.
 #include "compiler/kernels/cpu/GraphRow.h"
+#include "dialects/graph/Padding.h"
 
 using namespace mlir;
 
@@ -68,16 +69,6 @@ static LogicalResult concat(GraphRow &row, graph::ConcatOp op) {
   return success();
 }
 
-// Where index i of a padded axis reads; -1: the pad value.
-static int64_t padSource(graph::PadMode mode, int64_t i, int64_t dim) {
-  if (i >= 0 && i < dim) return i;
-  if (mode == graph::PadMode::constant || dim == 0) return -1;
-  if (mode == graph::PadMode::edge) return i < 0 ? 0 : dim - 1;
-  if (mode == graph::PadMode::wrap) return ((i % dim) + dim) % dim;
-  int64_t period = std::max<int64_t>(2 * (dim - 1), 1), folded = ((i % period) + period) % period;
-  return folded < dim ? folded : period - folded;
-}
-
 // Maximal runs of padded indices that read neighbours in steps of one.
 struct Run {
   int64_t to, from, size;
@@ -85,7 +76,7 @@ struct Run {
 static SmallVector<Run> padRuns(graph::PadMode mode, int64_t begin, int64_t dim, int64_t padded) {
   SmallVector<Run> runs;
   for (int64_t i = 0; i < padded; ++i) {
-    int64_t from = padSource(mode, i - begin, dim);
+    int64_t from = graph::padSource(mode, i - begin, dim);
     if (from < 0) continue;
     if (!runs.empty() && runs.back().to + runs.back().size == i && runs.back().from + runs.back().size == from)
       ++runs.back().size;
