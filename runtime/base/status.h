@@ -15,6 +15,7 @@ enum class Code : uint8_t {
   unsupported,  // valid, but this build or machine cannot
   cancelled,    // the user asked to stop
   context_full, // the sequence reached the session's context length
+  device_lost,  // the GPU, or its context, is of no use any more: the process should end
 };
 
 class [[nodiscard]] Status {

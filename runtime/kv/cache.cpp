@@ -39,6 +39,7 @@ Status Cache::open(const plan::Plan &plan, const CacheOptions &options) {
   size_t full = cache_bytes(plan, options.max_sequences, options.max_context, options.max_rows);
   size_t bytes = options.bytes && options.bytes < full ? options.bytes : full;
   n_groups_ = count_of(plan.cache_groups());
+  copy_ = options.copy;
   for (uint32_t g = 0; g < n_groups_; ++g) {
     const plan::CacheGroup &facts = *plan.cache_groups()->Get(g);
     Group &group = groups_[g];
@@ -67,7 +68,8 @@ const uint32_t *Cache::table(uint32_t group, uint32_t sequence) const {
   return groups_[group].tables.data() + sequence * groups_[group].stride;
 }
 
-Status Cache::reserve_in(Group &group, uint32_t sequence, uint32_t from, uint32_t to) {
+Status Cache::reserve_in(uint32_t g, uint32_t sequence, uint32_t from, uint32_t to) {
+  Group &group = groups_[g];
   uint32_t *entries = row(group, sequence);
   for (uint32_t e = from / group.page_tokens; e < (uint64_t(to) + group.page_tokens - 1) / group.page_tokens; ++e) {
     uint32_t old = entries[e];
@@ -79,7 +81,11 @@ Status Cache::reserve_in(Group &group, uint32_t sequence, uint32_t from, uint32_
           "the KV cache is full: all %u pages of a group are in use; free a sequence or give it more memory",
           group.pages.capacity());
     if (old) {
-      group.pages.copy(old, page);
+      Status status = copy_.copy(copy_.self, g, old, page);
+      if (!status.ok()) {
+        group.pages.release(page);
+        return status;
+      }
       group.pages.release(old);
     }
     entries[e] = page;
@@ -89,7 +95,7 @@ Status Cache::reserve_in(Group &group, uint32_t sequence, uint32_t from, uint32_
 
 Status Cache::reserve(uint32_t sequence, uint32_t from, uint32_t to) {
   for (uint32_t g = 0; g < n_groups_; ++g) {
-    Status status = reserve_in(groups_[g], sequence, from, to);
+    Status status = reserve_in(g, sequence, from, to);
     if (status.ok()) continue;
     truncate(sequence, from);
     return status;

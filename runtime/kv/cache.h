@@ -1,4 +1,5 @@
-// The KV cache of a session: a pool of pages a cache group, and each sequence's block table in it.
+// The books of a session's KV cache: which pages of each cache group are in use, and each sequence's block table. The
+// pages' bytes are the device's; the cache only asks for copies.
 //
 // Invariants
 //  1. Position p of sequence s lies in page table(g, s)[p / page_tokens]; entries without a page are 0.
@@ -12,11 +13,18 @@
 
 namespace ingot {
 
+// Copies a page of a group. Copies and steps happen in the order in which they are asked for.
+struct PageCopy {
+  Status (*copy)(void *self, uint32_t group, uint32_t from, uint32_t to) = nullptr;
+  void *self = nullptr;
+};
+
 struct CacheOptions {
   size_t bytes = 0; // for pages of all groups; 0: what every sequence at max_context needs
   uint32_t max_sequences = 1;
   uint32_t max_context = 1;
   uint32_t max_rows = 1; // new positions of one step: what a window group holds beyond its window
+  PageCopy copy = {};    // called by reserve() where sequences were forked
   Allocator allocator = system_allocator();
 };
 
@@ -26,10 +34,10 @@ public:
 
   uint32_t groups() const { return n_groups_; }
   size_t stride(uint32_t group) const { return groups_[group].stride; }
-  uint8_t *pool(uint32_t group) const { return groups_[group].pages.data(); }
   const uint32_t *table(uint32_t group, uint32_t sequence) const;
 
-  // Makes positions [from, to) of a sequence writable; positions before `from` are in place. Error: no page is free.
+  // Makes positions [from, to) of a sequence writable; positions before `from` are in place. Errors: no page is free,
+  // a page could not be copied.
   Status reserve(uint32_t sequence, uint32_t from, uint32_t to);
   // Gives back pages that no query at a position >= `next` can see.
   void slide(uint32_t sequence, uint32_t next);
@@ -54,12 +62,13 @@ private:
     uint32_t page_tokens = 0, window = 0;
   };
 
-  Status reserve_in(Group &group, uint32_t sequence, uint32_t from, uint32_t to);
+  Status reserve_in(uint32_t group, uint32_t sequence, uint32_t from, uint32_t to);
   uint32_t *row(Group &group, uint32_t sequence) { return group.tables.data() + sequence * group.stride; }
   static void truncate_in(Group &group, uint32_t *row, uint32_t length);
 
   Group groups_[most_cache_groups];
   uint32_t n_groups_ = 0;
+  PageCopy copy_;
 };
 
 // Bytes of pages that `sequences` sequences of `tokens` tokens need, and the smallest cache that can hold one page a

@@ -1,14 +1,11 @@
 #include "runtime/kv/page_pool.h"
 
-#include <cstring>
-
 namespace ingot {
 
 Status PagePool::open(const Allocator &allocator, size_t page_bytes, uint32_t pages) {
   size_t total, count = size_t(pages) + 1;
   if (!checked_mul(page_bytes, count, &total))
     return Status::error(Code::no_memory, "KV cache: %zu pages of %zu bytes overflow", count, page_bytes);
-  INGOT_TRY(bytes_.take(allocator, total, 4096, "KV cache"));
   INGOT_TRY(references_.take(allocator, count, "KV cache: references"));
   INGOT_TRY(free_.take(allocator, count, "KV cache: free list"));
   page_bytes_ = page_bytes;
@@ -26,10 +23,6 @@ uint32_t PagePool::take() {
 
 void PagePool::release(uint32_t page) {
   if (--references_[page] == 0) free_[free_count_++] = page;
-}
-
-void PagePool::copy(uint32_t from, uint32_t to) {
-  memcpy(bytes_.data() + to * page_bytes_, bytes_.data() + from * page_bytes_, page_bytes_);
 }
 
 } // namespace ingot

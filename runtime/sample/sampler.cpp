@@ -1,6 +1,7 @@
 #include "runtime/sample/sampler.h"
 
 #include "runtime/base/mxcsr.h"
+#include "runtime/sample/argmax.h"
 #include "runtime/sample/philox.h"
 
 #include <algorithm>
@@ -40,12 +41,10 @@ void penalize(std::span<const float> logits, std::span<const int32_t> recent, fl
   }
 }
 
-// The first largest logit, without a copy of them all: what most steps of most programs need.
-Candidate argmax(std::span<const float> logits) {
-  Candidate best{lowest, 0};
-  for (size_t i = 0; i < logits.size(); ++i)
-    if (logits[i] > best.logit) best = {logits[i], int32_t(i)};
-  return best;
+// Without a copy of them all: what most steps of most programs need.
+Candidate first_largest(std::span<const float> logits) {
+  int32_t id = argmax(logits);
+  return id < 0 ? Candidate{lowest, 0} : Candidate{logits[size_t(id)], id};
 }
 
 const Candidate &best_of(std::span<const Candidate> candidates) {
@@ -122,6 +121,10 @@ Status validate(const SamplerOptions &o) {
   return {};
 }
 
+Status no_logit() {
+  return Status::error(Code::bad_input, "no logit is above minus infinity: the model's output is broken");
+}
+
 size_t sampler_scratch_size(size_t vocab) { return vocab * sizeof(Candidate) + alignof(Candidate); }
 
 Status sample(const SamplerOptions &options, std::span<const float> logits, std::span<const int32_t> recent,
@@ -141,9 +144,8 @@ Status sample(const SamplerOptions &options, std::span<const float> logits, std:
   const bool greedy = options.temperature == 0;
   if (penalized || !greedy) fill(logits, candidates);
   if (penalized) penalize(logits, recent, options.repetition_penalty, candidates);
-  const Candidate best = penalized ? best_of(candidates) : argmax(logits);
-  if (best.logit == lowest)
-    return Status::error(Code::bad_input, "no logit is above minus infinity: the model's output is broken");
+  const Candidate best = penalized ? best_of(candidates) : first_largest(logits);
+  if (best.logit == lowest) return no_logit();
   *id = best.id;
   if (greedy || best.logit == std::numeric_limits<float>::infinity()) return {};
   *id = Draw(options, candidates, best.logit).choose(philox_uniform(options.seed, sequence, position));

@@ -34,6 +34,9 @@ size_t sampler_scratch_size(size_t vocab);
 Status sample(const SamplerOptions &options, std::span<const float> logits, std::span<const int32_t> recent,
               uint64_t sequence, uint64_t position, std::span<std::byte> scratch, int32_t *id);
 
+// What sample() says when there is nothing to choose.
+Status no_logit();
+
 // e^x as the numerics contract has it: the same bits as in every kernel, within 1 ulp; 0 below -104. Here for its test.
 float sampler_exp(float x);
 

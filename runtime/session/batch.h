@@ -18,6 +18,7 @@ struct BatchOptions {
 
 class Batch {
 public:
+  // `pools`: where each group's pages are, for the device.
   Status open(const BatchOptions &options, uint32_t groups, const size_t *strides, uint8_t *const *pools);
 
   void clear();

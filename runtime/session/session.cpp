@@ -1,5 +1,7 @@
 #include "runtime/session/session.h"
+#include "runtime/base/cpu.h"
 #include "runtime/device/cpu/taste.h"
+#include "runtime/sample/sampler.h"
 
 #include <algorithm>
 
@@ -30,42 +32,58 @@ Status Session::resolve(const Artifact &artifact, const SessionOptions &options)
   return {};
 }
 
+Status Session::copy_page(void *self, uint32_t group, uint32_t from, uint32_t to) {
+  return static_cast<Session *>(self)->device_->copy_page(group, from, to);
+}
+
 Status Session::open(const Artifact &artifact, const SessionOptions &options) {
   artifact_ = &artifact;
   if (!artifact.has_weights())
     return Status::error(Code::bad_input, "artifact %.120s has no weights: it was compiled with --no-weights",
                          artifact.name());
   INGOT_TRY(resolve(artifact, options));
-  const plan::Plan &plan = artifact.plan();
-  INGOT_TRY(cache_.open(plan, {.bytes = options_.kv_bytes,
-                               .max_sequences = options_.max_sequences,
-                               .max_context = options_.max_context,
-                               .max_rows = options_.max_rows,
-                               .allocator = options_.allocator}));
+  INGOT_TRY(device_.make(options_.device, artifact, options_.allocator));
+  program_ = artifact.program(device_.kind() == DeviceKind::cpu ? plan::Target::cpu : plan::Target::cuda);
+  INGOT_TRY(cache_.open(artifact.plan(), {.bytes = options_.kv_bytes,
+                                          .max_sequences = options_.max_sequences,
+                                          .max_context = options_.max_context,
+                                          .max_rows = options_.max_rows,
+                                          .copy = {copy_page, this},
+                                          .allocator = options_.allocator}));
+  INGOT_TRY(sequences_.take(options_.allocator, options_.max_sequences, "sequences"));
+  INGOT_TRY(pending_.take(options_.allocator, options_.max_sequences, "sequences"));
+  return open_device();
+}
+
+Status Session::open_device() {
+  PageRange pages[most_cache_groups];
   size_t strides[most_cache_groups];
   uint8_t *pools[most_cache_groups];
   for (uint32_t g = 0; g < cache_.groups(); ++g) {
     strides[g] = cache_.stride(g);
-    pools[g] = cache_.pool(g);
+    pages[g] = {cache_.pages(g).page_bytes(), size_t(cache_.pages(g).capacity()) + 1, strides[g]};
   }
-  INGOT_TRY(batch_.open({.max_rows = options_.max_rows,
-                         .max_sequences = options_.max_sequences,
-                         .pad_rows = options_.pad_rows,
-                         .q_tile_rows = plan.q_tile_rows(),
-                         .allocator = options_.allocator},
-                        cache_.groups(), strides, pools));
-  INGOT_TRY(sequences_.take(options_.allocator, options_.max_sequences, "sequences"));
-  INGOT_TRY(pending_.take(options_.allocator, options_.max_sequences, "sequences"));
-  return executor_.open(artifact,
-                        {.threads = options_.threads,
-                         .processors = usable_cpus(),
-                         .most_rows = uint32_t(align_up(options_.max_rows, options_.pad_rows)),
-                         .most_logits = options_.max_logits,
-                         .streams = streams_of(detect_cpu()),
-                         .timed = options_.timed,
-                         .allocator = options_.allocator,
-                         .clock = options_.clock},
-                        batch_.get());
+  INGOT_TRY(device_->open(*artifact_,
+                          {.most_rows = uint32_t(align_up(options_.max_rows, options_.pad_rows)),
+                           .most_logits = options_.max_logits,
+                           .most_segments = options_.max_sequences,
+                           .pages = pages,
+                           .timed = options_.timed,
+                           .allocator = options_.allocator,
+                           .clock = options_.clock,
+                           .threads = options_.threads,
+                           .processors = usable_cpus(),
+                           .streams = streams_of(detect_cpu()),
+                           .watchdog_seconds = options_.watchdog_seconds,
+                           .progress = options_.progress},
+                          batch_.get()));
+  for (uint32_t g = 0; g < cache_.groups(); ++g) pools[g] = device_->pages(g);
+  return batch_.open({.max_rows = options_.max_rows,
+                      .max_sequences = options_.max_sequences,
+                      .pad_rows = options_.pad_rows,
+                      .q_tile_rows = program_->q_tile_rows(),
+                      .allocator = options_.allocator},
+                     cache_.groups(), strides, pools);
 }
 
 static Status unknown(uint32_t sequence) { return Status::error(Code::usage, "sequence %u does not exist", sequence); }
@@ -166,22 +184,26 @@ Status Session::reserve_all() {
 
 Status Session::run(plan::Space space, uint64_t *ns) {
   uint64_t begin = options_.clock();
-  Status status = executor_.run(space, &cancel_);
+  Status status = device_->run(space, &cancel_);
   *ns += options_.clock() - begin;
   if (status.code() == Code::cancelled) cancel_.store(false);
-  if (status.ok() && observer_.ran) observer_.ran(observer_.self, space, executor_);
+  if (status.ok() && observer_.ran) observer_.ran(observer_.self, space, *device_.get());
   return status;
 }
 
-Status Session::run_head(uint32_t first) {
-  window_count_ = 0;
-  uint32_t count = std::min(wanted_ - first, options_.max_logits);
-  batch_.select(first, count);
-  INGOT_TRY(run(plan::Space::head, &stats_.head_ns));
-  stats_.logit_rows += count;
+Status Session::finish() {
+  uint64_t begin = options_.clock();
+  Status status = device_->finish(&cancel_);
+  stats_.body_ns += options_.clock() - begin;
+  if (status.code() == Code::cancelled) cancel_.store(false);
+  return status;
+}
+
+// The window of wanted rows that the next head computes.
+void Session::select(uint32_t first) {
   window_first_ = first;
-  window_count_ = count;
-  return {};
+  window_count_ = std::min(wanted_ - first, options_.max_logits);
+  batch_.select(first, window_count_);
 }
 
 // The last step's description is kept until new tokens come, for logits rows that are still to be computed.
@@ -200,17 +222,19 @@ void Session::end_step() {
 Status Session::step() {
   if (over_) return Status::error(Code::usage, "a step without tokens");
   wanted_ = batch_.wanted();
-  window_count_ = 0;
   batch_.finish();
+  select(0);
   Status status = reserve_all();
   if (status.ok()) status = run(plan::Space::body, &stats_.body_ns);
-  if (status.ok() && wanted_ > 0) status = run_head(0);
+  if (status.ok() && wanted_ > 0) status = run(plan::Space::head, &stats_.head_ns);
+  if (status.ok()) status = finish();
   if (!status.ok()) {
-    wanted_ = 0;
+    wanted_ = window_count_ = 0;
     end_step();
     return status;
   }
   ++stats_.steps;
+  stats_.logit_rows += window_count_;
   for (uint32_t s = 0; s < batch_.segments(); ++s) {
     Sequence &sequence = sequences_[pending_[s]];
     stats_.tokens += batch_.rows_of(s);
@@ -221,12 +245,29 @@ Status Session::step() {
   return {};
 }
 
-Status Session::logits(uint32_t index, const float **row) {
+// Runs the head over the window that holds the row, unless it did so last.
+Status Session::need_row(uint32_t index) {
   if (index >= wanted_) return Status::error(Code::usage, "logits row %u of %u", index, wanted_);
-  if (index < window_first_ || index - window_first_ >= window_count_)
-    INGOT_TRY(run_head(index / options_.max_logits * options_.max_logits));
-  *row = executor_.logits() + size_t(index - window_first_) * artifact_->facts().vocab_size();
+  if (index >= window_first_ && index - window_first_ < window_count_) return {};
+  select(index / options_.max_logits * options_.max_logits);
+  uint32_t count = window_count_;
+  window_count_ = 0;
+  INGOT_TRY(run(plan::Space::head, &stats_.head_ns));
+  INGOT_TRY(finish());
+  window_count_ = count;
+  stats_.logit_rows += count;
   return {};
+}
+
+Status Session::logits(uint32_t index, const float **row) {
+  INGOT_TRY(need_row(index));
+  return device_->logits(index - window_first_, row);
+}
+
+Status Session::greedy(uint32_t index, int32_t *token) {
+  INGOT_TRY(need_row(index));
+  INGOT_TRY(device_->argmax(index - window_first_, token));
+  return *token < 0 ? no_logit() : Status();
 }
 
 SessionStats Session::stats() const {

@@ -10,21 +10,27 @@
 //  3. What a sequence computes depends on its own tokens only (the numerics law), never on who else is in the step.
 // One thread at a time may call; cancel() may come from anywhere, signal handlers included.
 #pragma once
-#include "runtime/device/cpu/executor.h"
+#include "runtime/device/device.h"
 #include "runtime/kv/cache.h"
 #include "runtime/session/batch.h"
 
 namespace ingot {
 
+// The longest step of a large model on a slow card takes a few seconds.
+inline constexpr uint32_t default_watchdog_seconds = 60;
+
 struct SessionOptions {
-  uint32_t threads = 0; // 0: what affinity and cgroup allow
-  size_t kv_bytes = 0;  // 0: every sequence at max_context
+  DeviceKind device = DeviceKind::automatic; // as DeviceOwner::make() reads it
+  uint32_t threads = 0;                      // CPU; 0: what affinity and cgroup allow
+  size_t kv_bytes = 0;                       // 0: every sequence at max_context
   uint32_t max_sequences = 1;
   uint32_t max_context = 0; // 0: the model's
   uint32_t max_rows = 512;  // tokens of one step
   uint32_t max_logits = 0;  // logits rows held at once; 0: max_sequences. More wanted rows are computed when asked for.
   uint32_t pad_rows = 1;    // rows are padded to a multiple of it (tests)
-  bool timed = false;       // keep phase times for profiles
+  bool timed = false;       // keep the times of grids for profiles
+  uint32_t watchdog_seconds = default_watchdog_seconds; // CUDA: a step that takes longer counts as hung; 0: none does
+  UploadProgress progress = {};                         // CUDA
   Allocator allocator = system_allocator();
   Clock clock = system_clock();
 };
@@ -33,19 +39,20 @@ enum class LogitRows : uint8_t { none, last, all };
 
 struct SessionStats {
   uint64_t steps, tokens, logit_rows; // since open
-  uint64_t body_ns, head_ns;
+  uint64_t body_ns, head_ns;          // CUDA: body_ns holds both
   size_t kv_used_bytes, kv_capacity_bytes;
 };
 
 // Sees each run of an entry (for profiles).
 struct RunObserver {
-  void (*ran)(void *self, plan::Space space, const Executor &executor) = nullptr;
+  void (*ran)(void *self, plan::Space space, const Device &device) = nullptr;
   void *self = nullptr;
 };
 
 class Session {
 public:
-  // `artifact` outlives the session. Errors: options out of range, memory, weights that were left out.
+  // `artifact` outlives the session. Errors: options out of range, memory, weights that were left out,
+  // no code for the device, no such device.
   Status open(const Artifact &artifact, const SessionOptions &options);
 
   Status create(uint32_t *sequence);
@@ -66,10 +73,15 @@ public:
   // a row max_logits further is asked for.
   uint32_t logit_count() const { return wanted_; }
   Status logits(uint32_t index, const float **row);
+  // What sample() with temperature 0 and no penalty chooses from a row, without bringing it to the host.
+  Status greedy(uint32_t index, int32_t *token);
 
   void cancel() { cancel_.store(true, std::memory_order_relaxed); } // the running step, else the next
 
   const Artifact &artifact() const { return *artifact_; }
+  const plan::Program &program() const { return *program_; } // that runs
+  DeviceKind device() const { return device_.kind(); }
+  DeviceFacts device_facts() const { return device_->facts(); }
   const SessionOptions &options() const { return options_; } // as resolved by open()
   SessionStats stats() const;
   void observe(RunObserver observer) { observer_ = observer; }
@@ -83,16 +95,21 @@ private:
   Status resolve(const Artifact &artifact, const SessionOptions &options);
   Sequence *find(uint32_t sequence) const; // null: it does not exist
   Status reserve_all();
+  Status open_device();
+  static Status copy_page(void *self, uint32_t group, uint32_t from, uint32_t to);
+  void select(uint32_t first);
   Status run(plan::Space space, uint64_t *ns);
-  Status run_head(uint32_t first);
+  Status finish();
+  Status need_row(uint32_t index);
   void begin_step();
   void end_step();
 
   const Artifact *artifact_ = nullptr;
+  const plan::Program *program_ = nullptr;
   SessionOptions options_;
   Cache cache_;
   Batch batch_;
-  Executor executor_;
+  DeviceOwner device_;
   Array<Sequence> sequences_;
   Array<uint32_t> pending_; // [max_sequences] the sequence behind each segment of the step
   RunObserver observer_;

@@ -105,9 +105,7 @@ private:
     report_.cpu_level = artifact_.cpu_level();
     if (!options_.logits_file.empty()) INGOT_TRY(logits_.open(options_.logits_file, artifact_.facts().vocab_size()));
     if (options_.profile_file.empty()) return {};
-    INGOT_TRY(trace_.open(options_.profile_file, artifact_));
-    trace_.watch(&session_);
-    return {};
+    return trace_.open(options_.profile_file, &session_);
   }
 
   // The prompt's text, for -p and --prompt-file.

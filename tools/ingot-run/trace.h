@@ -9,16 +9,16 @@ namespace ingot {
 
 class Trace {
 public:
-  Status open(const std::string &path, const Artifact &artifact);
-  void watch(Session *session); // the session was opened with `timed`
+  // The session was opened with `timed`.
+  Status open(const std::string &path, Session *session);
   Status commit();
 
 private:
-  static void ran(void *self, plan::Space space, const Executor &executor);
-  void add(plan::Space space, const Executor &executor);
+  static void ran(void *self, plan::Space space, const Device &device);
+  void add(plan::Space space, const Device &device);
 
   OutputFile file_;
-  const Artifact *artifact_ = nullptr;
+  const plan::Program *program_ = nullptr; // that runs
   std::string pending_;
   uint64_t start_ = 0;
   Status status_;

@@ -1,6 +1,8 @@
 #include "runtime/device/cpu/executor.h"
+#include "runtime/sample/argmax.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace ingot {
 namespace {
@@ -35,35 +37,43 @@ struct Needs {
 
 } // namespace
 
-Status Executor::open(const Artifact &artifact, const ExecutorOptions &options, const ingot_batch *batch) {
+Status CpuExecutor::open(const Artifact &artifact, const DeviceOptions &options, const ingot_batch *batch) {
   artifact_ = &artifact;
   batch_ = batch;
   options_ = options;
   body_rows_ = align_up(options.most_rows, row_granule);
   head_rows_ = align_up(options.most_logits, row_granule);
-  INGOT_TRY(take_memory(artifact, options));
-  INGOT_TRY(bind(*artifact.plan().body(), body_));
-  return bind(*artifact.plan().head(), head_);
+  INGOT_TRY(artifact.supports(plan::Target::cpu));
+  program_ = artifact.program(plan::Target::cpu);
+  INGOT_TRY(take_memory(options));
+  INGOT_TRY(bind(*program_->body(), body_));
+  return bind(*program_->head(), head_);
 }
 
-Status Executor::take_memory(const Artifact &artifact, const ExecutorOptions &options) {
-  const plan::Plan &plan = artifact.plan();
+Status CpuExecutor::take_memory(const DeviceOptions &options) {
+  const plan::Program &program = *program_;
   const Allocator &allocator = options.allocator;
   Needs needs;
-  INGOT_TRY(needs.add(*plan.body(), body_rows_));
-  INGOT_TRY(needs.add(*plan.head(), head_rows_));
-  for (const plan::Kernel *kernel : *plan.kernels()) needs.scratch = std::max(needs.scratch, kernel->scratch_bytes());
+  INGOT_TRY(needs.add(*program.body(), body_rows_));
+  INGOT_TRY(needs.add(*program.head(), head_rows_));
+  for (const plan::Kernel *kernel : *program.kernels())
+    needs.scratch = std::max(needs.scratch, kernel->scratch_bytes());
 
   size_t body, head, shared_body, shared_head, logits;
-  INGOT_TRY(product(plan.body_arena_bytes_per_row(), body_rows_, "activations of the body", &body));
-  INGOT_TRY(product(plan.head_arena_bytes_per_row(), head_rows_, "activations of the head", &head));
+  INGOT_TRY(product(program.body_arena_bytes_per_row(), body_rows_, "activations of the body", &body));
+  INGOT_TRY(product(program.head_arena_bytes_per_row(), head_rows_, "activations of the head", &head));
   INGOT_TRY(product(needs.shared_per_row[0], body_rows_, "prepared rows", &shared_body));
   INGOT_TRY(product(needs.shared_per_row[1], head_rows_, "prepared rows", &shared_head));
-  INGOT_TRY(product(plan.facts()->vocab_size() * sizeof(float), options.most_logits, "logits", &logits));
+  INGOT_TRY(product(artifact_->facts().vocab_size() * sizeof(float), options.most_logits, "logits", &logits));
   INGOT_TRY(body_arena_.take(allocator, body, 64, "activations of the body"));
   INGOT_TRY(head_arena_.take(allocator, head, 64, "activations of the head"));
   INGOT_TRY(prepared_.take(allocator, std::max(shared_body, shared_head), 64, "prepared rows"));
   INGOT_TRY(logits_.take(allocator, logits, 64, "logits"));
+  for (uint32_t g = 0; g < count_of(artifact_->plan().cache_groups()); ++g) {
+    size_t bytes, page_bytes = pages_[g].page_bytes = options.pages[g].page_bytes;
+    INGOT_TRY(product(page_bytes, options.pages[g].pages, "KV cache", &bytes));
+    INGOT_TRY(pages_[g].bytes.take(allocator, bytes, 4096, "KV cache"));
+  }
   INGOT_TRY(phases_.take(allocator, size_t(needs.steps) * 2, "phases"));
   if (options.timed) INGOT_TRY(times_.take(allocator, phases_.size(), "phase times"));
   return pool_.open({.threads = options.threads,
@@ -75,10 +85,10 @@ Status Executor::take_memory(const Artifact &artifact, const ExecutorOptions &op
                      .clock = options.clock});
 }
 
-uint64_t Executor::slot_of(const plan::Binding &binding) const {
+uint64_t CpuExecutor::slot_of(const plan::Binding &binding) const {
   switch (binding.kind()) {
   case plan::BindingKind::buffer: {
-    const plan::Buffer &buffer = *artifact_->plan().buffers()->Get(binding.index());
+    const plan::Buffer &buffer = *program_->buffers()->Get(binding.index());
     bool body = buffer.space() == plan::Space::body;
     const uint8_t *arena = (body ? body_arena_ : head_arena_).data();
     return reinterpret_cast<uintptr_t>(arena + buffer.offset_per_row() * (body ? body_rows_ : head_rows_));
@@ -97,7 +107,7 @@ uint64_t Executor::slot_of(const plan::Binding &binding) const {
 }
 
 // Lays out the argument blocks of an entry, one after the other.
-Status Executor::bind(const plan::Entry &entry, BoundEntry &bound) {
+Status CpuExecutor::bind(const plan::Entry &entry, BoundEntry &bound) {
   auto size_of = [](const plan::Step &step) {
     return align_up(sizeof(ingot_args) + step.bindings()->size() * sizeof(uint64_t), 64);
   };
@@ -117,15 +127,15 @@ Status Executor::bind(const plan::Entry &entry, BoundEntry &bound) {
   return {};
 }
 
-uint64_t Executor::items_of(const plan::Variant &variant, uint64_t rows) const {
+uint64_t CpuExecutor::items_of(const plan::Variant &variant, uint64_t rows) const {
   uint64_t tiles = variant.grid() == plan::Grid::rows ? (rows + variant.per() - 1) / variant.per()
                                                       : batch_->n_q_tiles * batch_->n_splits;
   return variant.units() * tiles;
 }
 
 // The first class that serves `rows`; in it the variant whose number of streams the CPU likes, or the next lower one.
-const plan::Variant &Executor::choose(const flatbuffers::Vector<flatbuffers::Offset<plan::Variant>> &variants,
-                                      uint64_t rows) const {
+const plan::Variant &CpuExecutor::choose(const flatbuffers::Vector<flatbuffers::Offset<plan::Variant>> &variants,
+                                         uint64_t rows) const {
   uint32_t i = 0;
   while (variants.Get(i)->max_rows() < rows) ++i;
   uint32_t chosen = i, most = variants.Get(i)->max_rows();
@@ -134,7 +144,7 @@ const plan::Variant &Executor::choose(const flatbuffers::Vector<flatbuffers::Off
   return *variants.Get(chosen);
 }
 
-void Executor::add_phases(const plan::Step &step, uint32_t index, ingot_args *args, uint64_t rows) {
+void CpuExecutor::add_phases(const plan::Step &step, uint32_t index, ingot_args *args, uint64_t rows) {
   args->rows = rows;
   const plan::Variant &main = choose(*step.main(), rows);
   Phase phase = {};
@@ -162,7 +172,7 @@ void Executor::add_phases(const plan::Step &step, uint32_t index, ingot_args *ar
   phases_[n_phases_++] = phase;
 }
 
-Status Executor::run(plan::Space space, const std::atomic<bool> *cancel) {
+Status CpuExecutor::run(plan::Space space, const std::atomic<bool> *cancel) {
   bool body = space == plan::Space::body;
   const BoundEntry &bound = body ? body_ : head_;
   uint64_t rows = body ? batch_->n_rows : batch_->n_logits;
@@ -170,6 +180,37 @@ Status Executor::run(plan::Space space, const std::atomic<bool> *cancel) {
   for (uint32_t s = 0; s < bound.args.size(); ++s)
     add_phases(*bound.entry->steps()->Get(s), s, bound.args[s].args, rows);
   return pool_.run(phases(), cancel, times_.data());
+}
+
+Status CpuExecutor::copy_page(uint32_t group, uint32_t from, uint32_t to) {
+  const Pages &pages = pages_[group];
+  memcpy(pages.bytes.data() + to * pages.page_bytes, pages.bytes.data() + from * pages.page_bytes, pages.page_bytes);
+  return {};
+}
+
+Status CpuExecutor::logits(uint32_t row, const float **values) {
+  *values = reinterpret_cast<const float *>(logits_.data()) + size_t(row) * artifact_->facts().vocab_size();
+  return {};
+}
+
+Status CpuExecutor::argmax(uint32_t row, int32_t *token) {
+  const float *values;
+  INGOT_TRY(logits(row, &values));
+  *token = ingot::argmax({values, artifact_->facts().vocab_size()});
+  return {};
+}
+
+DeviceFacts CpuExecutor::facts() const { return {.level = artifact_->cpu_level(), .threads = pool_.threads()}; }
+
+GridRun CpuExecutor::grid(size_t index) const {
+  const Phase &phase = phases_[index];
+  bool prepare = index + 1 < n_phases_ && phases_[index + 1].step == phase.step;
+  return {.step = phase.step,
+          .part = prepare ? GridPart::prepare : GridPart::main,
+          .rows = phase.args->rows,
+          .items = phase.items,
+          .begin = times_[index].begin,
+          .end = times_[index].end};
 }
 
 } // namespace ingot

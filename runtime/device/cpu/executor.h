@@ -1,40 +1,27 @@
-// Runs the plan's entries on the CPU: owns activations, prepared rows, argument blocks and the pool.
+// Runs the plan's entries on the CPU: owns activations, prepared rows, KV pages, argument blocks and the pool.
 //
 // Invariants
 //  1. Every address in an argument block is final at open(); a step changes only `rows`.
 //  2. Row capacities are multiples of 64 (format/abi.h, invariant 3).
-//  3. run() allocates nothing.
+//  3. run() allocates nothing, and the work is done when it returns.
 #pragma once
-#include "runtime/artifact/artifact.h"
 #include "runtime/device/cpu/pool.h"
+#include "runtime/device/device.h"
 
 namespace ingot {
 
-struct ExecutorOptions {
-  uint32_t threads = 1;
-  uint32_t processors = 1;
-  uint32_t most_rows = 1;   // of a body, pads included
-  uint32_t most_logits = 1; // of a head
-  uint32_t streams = 255;   // runtime/device/cpu/taste.h
-  bool timed = false;       // keep phase times
-  Allocator allocator = system_allocator();
-  Clock clock = system_clock();
-};
-
-class Executor {
+class CpuExecutor final : public Device {
 public:
-  // `artifact` outlives the executor. `batch` is where the session describes each step; it stays at its address.
-  Status open(const Artifact &artifact, const ExecutorOptions &options, const ingot_batch *batch);
-
-  // Runs the body over batch->n_rows rows, or the head over batch->n_logits.
-  Status run(plan::Space space, const std::atomic<bool> *cancel);
-
-  float *logits() const { return reinterpret_cast<float *>(logits_.data()); } // [most_logits][vocab]
-  uint32_t threads() const { return pool_.threads(); }
-
-  // The last run, for profiles: phases().size() == times().size() when timed, else times() is empty.
-  std::span<const Phase> phases() const { return {phases_.data(), n_phases_}; }
-  std::span<const PhaseTime> times() const { return {times_.data(), times_.size() ? n_phases_ : 0}; }
+  Status open(const Artifact &artifact, const DeviceOptions &options, const ingot_batch *batch) override;
+  uint8_t *pages(uint32_t group) const override { return pages_[group].bytes.data(); }
+  Status copy_page(uint32_t group, uint32_t from, uint32_t to) override;
+  Status run(plan::Space space, const std::atomic<bool> *cancel) override;
+  Status finish(const std::atomic<bool> *) override { return {}; }
+  Status logits(uint32_t row, const float **values) override;
+  Status argmax(uint32_t row, int32_t *token) override;
+  DeviceFacts facts() const override;
+  size_t grid_count() const override { return times_.size() ? n_phases_ : 0; }
+  GridRun grid(size_t index) const override;
 
 private:
   struct StepArgs {
@@ -46,20 +33,27 @@ private:
     Array<StepArgs> args;
     Block memory;
   };
+  struct Pages {
+    Block bytes;
+    size_t page_bytes = 0;
+  };
 
-  Status take_memory(const Artifact &artifact, const ExecutorOptions &options);
+  Status take_memory(const DeviceOptions &options);
   Status bind(const plan::Entry &entry, BoundEntry &bound);
   uint64_t slot_of(const plan::Binding &binding) const;
   uint64_t items_of(const plan::Variant &variant, uint64_t rows) const;
   const plan::Variant &choose(const flatbuffers::Vector<flatbuffers::Offset<plan::Variant>> &variants,
                               uint64_t rows) const;
   void add_phases(const plan::Step &step, uint32_t index, ingot_args *args, uint64_t rows);
+  std::span<const Phase> phases() const { return {phases_.data(), n_phases_}; }
 
   const Artifact *artifact_ = nullptr;
+  const plan::Program *program_ = nullptr;
   const ingot_batch *batch_ = nullptr;
-  ExecutorOptions options_;
+  DeviceOptions options_;
   size_t body_rows_ = 0, head_rows_ = 0; // capacities
   Block body_arena_, head_arena_, prepared_, logits_;
+  Pages pages_[most_cache_groups];
   BoundEntry body_, head_;
   Array<Phase> phases_;
   Array<PhaseTime> times_;

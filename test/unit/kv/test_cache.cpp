@@ -2,7 +2,7 @@
 #include "runtime/kv/cache.h"
 #include "test/unit/artifact/forge.h"
 
-#include <cstring>
+#include <array>
 #include <gtest/gtest.h>
 #include <map>
 #include <random>
@@ -19,6 +19,19 @@ struct Toy {
 };
 
 constexpr size_t page_bytes = 2 * 4 * 64;
+
+// Writes down which copies were asked for: {group, from, to}.
+struct Copies {
+  std::vector<std::array<uint32_t, 3>> made;
+  bool fail = false;
+
+  static Status copy(void *self, uint32_t group, uint32_t from, uint32_t to) {
+    auto copies = static_cast<Copies *>(self);
+    if (copies->fail) return Status::error(Code::device_lost, "no device");
+    copies->made.push_back({group, from, to});
+    return {};
+  }
+};
 
 // Every page's references equal its entries in block tables; used pages are exactly those with references.
 void expect_exact(const Cache &cache, uint32_t sequences) {
@@ -64,23 +77,43 @@ TEST(Cache, AFullPoolLeavesTheSequenceAsItWas) {
 
 TEST(Cache, ForksShareUntilOneWrites) {
   Toy toy;
+  Copies copies;
   Cache cache;
-  ASSERT_TRUE(cache.open(toy.artifact.plan(), {.max_sequences = 3, .max_context = 64}).ok());
+  ASSERT_TRUE(
+      cache.open(toy.artifact.plan(), {.max_sequences = 3, .max_context = 64, .copy = {Copies::copy, &copies}}).ok());
   ASSERT_TRUE(cache.reserve(0, 0, 6).ok());
   uint32_t partial = cache.table(0, 0)[1];
-  memset(cache.pool(0) + partial * page_bytes, 7, page_bytes);
   cache.fork(0, 1);
   EXPECT_EQ(cache.used_bytes(), 2 * page_bytes);
   ASSERT_TRUE(cache.reserve(1, 6, 7).ok());
   EXPECT_EQ(cache.table(0, 0)[0], cache.table(0, 1)[0]);
   uint32_t copy = cache.table(0, 1)[1];
   EXPECT_NE(copy, partial);
-  EXPECT_EQ(memcmp(cache.pool(0) + copy * page_bytes, cache.pool(0) + partial * page_bytes, page_bytes), 0);
+  ASSERT_EQ(copies.made.size(), 1u);
+  EXPECT_EQ(copies.made[0], (std::array<uint32_t, 3>{0, partial, copy}));
   expect_exact(cache, 3);
   ASSERT_TRUE(cache.reserve(0, 6, 7).ok()); // alone again: no copy
   EXPECT_EQ(cache.table(0, 0)[1], partial);
+  EXPECT_EQ(copies.made.size(), 1u);
   cache.truncate(0, 0);
   expect_exact(cache, 3);
+}
+
+TEST(Cache, AFailingCopyLeavesBothSequencesAsTheyWere) {
+  Toy toy;
+  Copies copies;
+  Cache cache;
+  ASSERT_TRUE(
+      cache.open(toy.artifact.plan(), {.max_sequences = 2, .max_context = 64, .copy = {Copies::copy, &copies}}).ok());
+  ASSERT_TRUE(cache.reserve(0, 0, 6).ok());
+  cache.fork(0, 1);
+  copies.fail = true;
+  EXPECT_EQ(cache.reserve(1, 6, 13).code(), Code::device_lost);
+  expect_exact(cache, 2);
+  EXPECT_EQ(cache.used_bytes(), 2 * page_bytes);
+  copies.fail = false;
+  EXPECT_TRUE(cache.reserve(1, 6, 13).ok());
+  expect_exact(cache, 2);
 }
 
 TEST(Cache, WindowsGiveBackWhatNoQuerySees) {
@@ -102,10 +135,15 @@ TEST(Cache, WindowsGiveBackWhatNoQuerySees) {
 
 TEST(Cache, RandomWorkKeepsExactAccounts) {
   Toy toy;
+  Copies copies;
   Cache cache;
   constexpr uint32_t sequences = 6;
-  ASSERT_TRUE(
-      cache.open(toy.artifact.plan(), {.bytes = 40 * page_bytes, .max_sequences = sequences, .max_context = 64}).ok());
+  ASSERT_TRUE(cache
+                  .open(toy.artifact.plan(), {.bytes = 40 * page_bytes,
+                                              .max_sequences = sequences,
+                                              .max_context = 64,
+                                              .copy = {Copies::copy, &copies}})
+                  .ok());
   uint32_t length[sequences] = {};
   std::mt19937 random(1);
   for (int turn = 0; turn < 3000; ++turn) {

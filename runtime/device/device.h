@@ -1,0 +1,120 @@
+// What runs the steps of a session: the processors (cpu/) or a GPU (cuda/). The session keeps the books (sequences,
+// block tables, the step's description); the device owns the memory that steps work in and the code that runs them.
+//
+// Invariants
+//  1. open() takes all memory that the device will ever use; nothing allocates per step (CUDA: once the shapes of steps
+//     have been seen, see cuda/README.md).
+//  2. run() may return before the work is done; finish() waits for all of it. Nothing but run() comes between a run()
+//     and its finish(). After an error of either nothing is running any more.
+//  3. Code::device_lost is for ever: every later call of this device returns it again, and so does every device of the
+//     process on the same GPU. The process should end.
+// One thread at a time.
+#pragma once
+#include "runtime/artifact/artifact.h"
+#include "runtime/base/clock.h"
+
+#include <atomic>
+
+namespace ingot {
+
+// Pages of one cache group, numbered from 0; page_bytes each, page i behind page i - 1.
+struct PageRange {
+  size_t page_bytes;
+  size_t pages;
+  size_t table_stride; // entries of a sequence's block table
+};
+
+// Tells how far the upload of weights is. Called at least once, with done == total at the end; bytes.
+struct UploadProgress {
+  void (*moved)(void *self, uint64_t done, uint64_t total) = nullptr;
+  void *self = nullptr;
+};
+
+struct DeviceOptions {
+  uint32_t most_rows = 1;           // of a body, pads included
+  uint32_t most_logits = 1;         // rows of a head
+  uint32_t most_segments = 1;       // sequences in a step
+  const PageRange *pages = nullptr; // [cache groups of the plan]
+  bool timed = false;               // keep the times of grids
+  Allocator allocator = system_allocator();
+  Clock clock = system_clock();
+  // CPU
+  uint32_t threads = 1;
+  uint32_t processors = 1;
+  uint32_t streams = 255; // runtime/device/cpu/taste.h
+  // CUDA
+  uint32_t watchdog_seconds = 0; // 0: waits for ever
+  UploadProgress progress = {};
+};
+
+struct DeviceFacts {
+  const char *name = "cpu";  // lives as long as the device
+  uint32_t level = 0;        // of the code that runs: 3 or 4 (CPU), 80, 90, ... (CUDA)
+  uint32_t threads = 0;      // CPU; 0: none
+  uint64_t memory_bytes = 0; // of the device's own memory that is taken; 0: the host's
+  uint64_t host_ns = 0;      // since open: the processor's time in run() and finish(), waiting not counted; 0: not kept
+};
+
+enum class GridPart : uint8_t { prepare, main, finish };
+
+// One grid of the last run, for profiles. begin, end: ns of the options' clock; both 0 when it had no items.
+struct GridRun {
+  uint32_t step;
+  GridPart part;
+  uint64_t rows, items, begin, end;
+};
+
+class Device {
+public:
+  Device() = default;
+  Device(const Device &) = delete;
+  virtual ~Device() = default;
+
+  // `artifact` outlives the device. `batch` is where the session describes each step; it stays at its address.
+  virtual Status open(const Artifact &artifact, const DeviceOptions &options, const ingot_batch *batch) = 0;
+
+  // The memory of a group's pages, all zeroes at first: what a batch's ingot_kv_view names. Not for the host to touch.
+  virtual uint8_t *pages(uint32_t group) const = 0;
+  // Before the next run.
+  virtual Status copy_page(uint32_t group, uint32_t from, uint32_t to) = 0;
+
+  // Runs the body over batch->n_rows rows, or the head over batch->n_logits; a head may follow its body at once. The
+  // batch may change between body and head only in its choice of logits rows. `cancel` becoming true ends the run with
+  // Code::cancelled.
+  virtual Status run(plan::Space space, const std::atomic<bool> *cancel) = 0;
+  virtual Status finish(const std::atomic<bool> *cancel) = 0;
+
+  // A row of the last head: float [vocab] on the host, valid until the next run.
+  virtual Status logits(uint32_t row, const float **values) = 0;
+  // Its first largest logit, as the sampler counts (runtime/sample/argmax.h); -1: there is none.
+  virtual Status argmax(uint32_t row, int32_t *token) = 0;
+
+  virtual DeviceFacts facts() const = 0;
+
+  // The last run's grids, in order; none unless timed.
+  virtual size_t grid_count() const = 0;
+  virtual GridRun grid(size_t index) const = 0;
+};
+
+enum class DeviceKind : uint8_t { automatic, cpu, cuda };
+
+// Owns a device whose object lies in memory of an allocator.
+class DeviceOwner {
+public:
+  ~DeviceOwner() {
+    if (device_) device_->~Device();
+  }
+  // A device that is not open yet. `automatic`: the CPU if the artifact has code for it, else CUDA. Error: the artifact
+  // has no code for that kind; it says what it has.
+  Status make(DeviceKind kind, const Artifact &artifact, const Allocator &allocator);
+  Device *operator->() const { return device_; }
+  Device *get() const { return device_; }
+  DeviceKind kind() const { return kind_; }
+
+private:
+  Block memory_; // dies after the device
+  Device *device_ = nullptr;
+  DeviceKind kind_ = DeviceKind::automatic;
+};
+
+} // namespace ingot
