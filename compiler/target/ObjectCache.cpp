@@ -4,9 +4,9 @@
 
 using namespace ingot::cpu;
 
-ObjectCache::Key ObjectCache::keyOf(llvm::StringRef kernel, CpuLevel level) {
+ObjectCache::Key ObjectCache::keyOf(llvm::StringRef kernel, uint64_t target) {
   llvm::XXH128_hash_t hash = llvm::xxh3_128bits(llvm::arrayRefFromStringRef(kernel));
-  return {hash.low64 ^ uint64_t(level), hash.high64};
+  return {hash.low64 ^ target, hash.high64};
 }
 
 std::optional<ObjectCache::Bytes> ObjectCache::find(Key key) {

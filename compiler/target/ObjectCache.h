@@ -18,7 +18,8 @@ public:
   using Key = std::pair<uint64_t, uint64_t>;
   using Bytes = llvm::SmallVector<char, 0>;
 
-  static Key keyOf(llvm::StringRef kernel, CpuLevel level);
+  static Key keyOf(llvm::StringRef kernel, CpuLevel level) { return keyOf(kernel, uint64_t(level)); }
+  static Key keyOf(llvm::StringRef kernel, uint64_t target); // CUDA: the virtual architecture
   std::optional<Bytes> find(Key key);
   void insert(Key key, const Bytes &object);
   size_t hits() const { return hitCount; }

@@ -1,0 +1,51 @@
+// From MLIR kernels to PTX text and cubins: lower, optimise, print PTX per kernel, merge, assemble with ptxas.
+//
+// A kernel is a builtin.module nested in the module given, named [A-Za-z0-9_]+, that holds func, scf, arith, LLVM and
+// ptx ops on scalars. Its functions with a `ptx.entry` attribute (dialects/ptx) are entries; their names, which the
+// caller keeps unique, go into the text; everything else in the kernel is private to it.
+//
+// Invariants
+//  1. The text depends on the module, the level and LLVM's version, not on the number of jobs.
+//  2. Floats are what the ops say: no contraction (add.rn, mul.rn), no flush to zero, div.rn, sqrt.rn.
+//  3. Generic pointers are global ones: what a kernel loads, gets or makes of an integer is never an address of shared
+//     memory. (Shared memory is ptx.shared's, address space 3.)
+//  4. No load is above ptx.griddep_wait that was written below it, `invariant` ones of the CPU generators included;
+//  only
+//     ptx.load_nc may be written above it.
+//  5. No call, no atomic of LLVM, no intrinsic without an instruction: refused with the kernel's name.
+#pragma once
+#include "mlir/IR/BuiltinOps.h"
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ingot::cpu {
+class ObjectCache;
+}
+
+namespace ingot::cuda {
+
+struct CudaOptions {
+  std::vector<unsigned> levels = {80}; // virtual architectures: 80, 90; a text each
+  std::vector<unsigned> cubins;        // real architectures; empty: no ptxas is needed
+  unsigned jobs = 1;                   // threads that optimise
+  std::string dumpDirectory;           // when set, <kernel>.sm_<level>.{mlir,ll,ptx} are written here
+  cpu::ObjectCache *objects = nullptr; // PTX of kernels; not used while dumping
+};
+
+struct PtxText {
+  unsigned level = 0;
+  std::string text;
+};
+
+struct CudaCode {
+  std::vector<PtxText> texts; // ascending levels
+};
+
+/// Registers dialects and LLVM IR translations that compileCuda needs.
+void registerCudaTarget(mlir::DialectRegistry &registry);
+
+/// `module` stays as it is. Errors are emitted at its location. Thread-safe for modules of different contexts.
+mlir::FailureOr<CudaCode> compileCuda(mlir::ModuleOp module, const CudaOptions &options);
+
+} // namespace ingot::cuda
