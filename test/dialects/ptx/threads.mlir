@@ -1,4 +1,4 @@
-// Every op of the ptx dialect becomes its PTX instruction. The kernel does nothing sensible.
+// Every op on threads becomes its PTX instruction. The kernel does nothing sensible.
 // RUN: ingot-ptx %s | FileCheck %s
 // RUN: ingot-ptx %s --level 90 | FileCheck %s --check-prefix=SM90
 
