@@ -1,5 +1,6 @@
 // The lower phase. Passes.td lists the passes; the code itself comes from a KernelGenerator.
 #pragma once
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 #include <memory>
@@ -13,6 +14,9 @@ class KernelGenerator;
 
 /// lower-launches with a generator, which must outlive the pass.
 std::unique_ptr<mlir::Pass> createLowerLaunches(KernelGenerator &generator);
+
+/// distribute-lanes on one kernel.
+mlir::LogicalResult distributeLanes(mlir::func::FuncOp kernel);
 
 void buildLowerPipeline(mlir::OpPassManager &manager, KernelGenerator &generator);
 

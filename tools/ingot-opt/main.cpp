@@ -2,6 +2,7 @@
 #include "dialects/decoder/Decoder.h"
 #include "dialects/graph/Graph.h"
 #include "dialects/plan/Plan.h"
+#include "dialects/ptx/Ptx.h"
 #include "dialects/weights/Weights.h"
 #include "passes/fuse/Passes.h"
 #include "passes/infer/Passes.h"
@@ -43,7 +44,7 @@ int main(int argc, char **argv) {
   registry.insert<mlir::arith::ArithDialect, mlir::func::FuncDialect, mlir::LLVM::LLVMDialect, mlir::scf::SCFDialect,
                   mlir::vector::VectorDialect>();
   registry.insert<ingot::graph::GraphDialect, ingot::decoder::DecoderDialect, ingot::weights::WeightsDialect,
-                  ingot::plan_ir::PlanDialect>();
+                  ingot::plan_ir::PlanDialect, ingot::ptx::PtxDialect>();
   mlir::registerCanonicalizerPass();
   mlir::registerCSEPass();
   ingot::registerInferPasses();

@@ -6,21 +6,41 @@ using namespace mlir;
 namespace ingot::cpu {
 
 Emitter::Emitter(ModuleOp levelModule, CpuLevel level, llvm::StringRef name)
-    : b(UnknownLoc::get(levelModule.getContext()), levelModule.getContext()), level(level) {
+    : b(UnknownLoc::get(levelModule.getContext()), levelModule.getContext()), machine(Machine::cpu), level(level) {
+  open(levelModule, name,
+       {LLVM::LLVMPointerType::get(b.getContext()), b.getI64Type(), b.getI64Type(),
+        LLVM::LLVMPointerType::get(b.getContext())},
+       {b.getI32Type()});
+  begin = function.getArgument(1), end = function.getArgument(2), scratch = function.getArgument(3);
+}
+
+Emitter::Emitter(ModuleOp cudaModule, llvm::StringRef name)
+    : b(UnknownLoc::get(cudaModule.getContext()), cudaModule.getContext()), machine(Machine::cuda),
+      level(CpuLevel::v4) {
+  Type pointer = LLVM::LLVMPointerType::get(b.getContext());
+  open(cudaModule, name, {pointer, pointer}, {});
+  scratch = function.getArgument(1);
+}
+
+void Emitter::open(ModuleOp parent, llvm::StringRef name, TypeRange arguments, TypeRange results) {
   i1 = b.getI1Type(), i8 = b.getI8Type(), i16 = b.getI16Type(), i32 = b.getI32Type(), i64 = b.getI64Type();
   f16 = b.getF16Type(), f32 = b.getF32Type();
   ptr = LLVM::LLVMPointerType::get(b.getContext());
-  b.setInsertionPointToEnd(levelModule.getBody());
+  b.setInsertionPointToEnd(parent.getBody());
   auto module = b.create<ModuleOp>(name);
   b.setInsertionPointToEnd(module.getBody());
-  function = b.create<func::FuncOp>(name, b.getFunctionType({ptr, i64, i64, ptr}, {i32}));
+  function = b.create<func::FuncOp>(name, b.getFunctionType(arguments, results));
   Block *entry = function.addEntryBlock();
-  args = entry->getArgument(0), begin = entry->getArgument(1), end = entry->getArgument(2);
-  scratch = entry->getArgument(3);
+  args = entry->getArgument(0);
   b.setInsertionPointToEnd(entry);
 }
 
-void Emitter::finish() { b.create<func::ReturnOp>(ValueRange{i32c(0)}); }
+void Emitter::finish() {
+  if (cuda())
+    b.create<func::ReturnOp>();
+  else
+    b.create<func::ReturnOp>(ValueRange{i32c(0)});
+}
 
 //===- constants --------------------------------------------------------------------------------------------------===//
 

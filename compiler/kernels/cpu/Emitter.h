@@ -23,15 +23,24 @@ using mlir::Value;
 using mlir::ValueRange;
 inline constexpr int64_t laneCount = 16;
 
+/// Who holds the lanes: vector registers of a CPU, or the 16 threads of a CUDA worker (passes/lower, distribute-lanes).
+enum class Machine { cpu, cuda };
+
 class Emitter {
 public:
   /// Starts the kernel `i32 name(ptr args, i64 begin, i64 end, ptr scratch)` in a module of its own at the end of
   /// `level`; finish() returns 0 from it. `module` must outlive the emitter.
   Emitter(mlir::ModuleOp levelModule, CpuLevel level, llvm::StringRef name);
+  /// Starts the CUDA kernel `name(ptr args, ptr scratch)`, of the shapes of v4. Whoever calls this says what `begin`,
+  /// `end` and a worker's own `scratch` are (kernels/cuda/Worker.h).
+  Emitter(mlir::ModuleOp cudaModule, llvm::StringRef name);
   void finish();
 
   mlir::ImplicitLocOpBuilder b;
+  const Machine machine;
   const CpuLevel level;
+  mlir::func::FuncOp function;
+  bool cuda() const { return machine == Machine::cuda; }
   Value args, begin, end, scratch;
   bool v4() const { return level == CpuLevel::v4; }
 
@@ -143,8 +152,8 @@ public:
   Value maddPairs(Value x, Value y);             // v3, pmaddwd: 16 x i16 each -> 8 x i32
 
 private:
+  void open(mlir::ModuleOp parent, llvm::StringRef name, mlir::TypeRange arguments, mlir::TypeRange results);
   Value table(mlir::DenseElementsAttr values);
-  mlir::func::FuncOp function;
 };
 
 } // namespace ingot::cpu

@@ -104,10 +104,10 @@ struct Kernel {
 
 } // namespace
 
-SmallVector<ExpertVariant> expertVariants(const ExpertShape &shape) {
+SmallVector<ExpertVariant> expertVariants(const ExpertShape &shape, Machine machine) {
   SmallVector<ExpertVariant> variants;
   uint32_t few = std::max<uint64_t>(1, shape.experts / (2 * shape.slots));
-  for (const LinearVariant &linear : linearVariants(shape.linear)) {
+  for (const LinearVariant &linear : linearVariants(shape.linear, machine)) {
     if (linear.per == 1) variants.push_back({linear, false}), variants.back().linear.maxRows = few;
     if (linear.maxRows == UINT32_MAX) variants.push_back({linear, true});
   }

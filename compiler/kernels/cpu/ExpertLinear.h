@@ -27,7 +27,7 @@ struct ExpertVariant {
   uint64_t scratchBytes() const { return linear.scratchBytes() + 16 * 8; } // and the products of a register tile
 };
 
-llvm::SmallVector<ExpertVariant> expertVariants(const ExpertShape &shape);
+llvm::SmallVector<ExpertVariant> expertVariants(const ExpertShape &shape, Machine machine = Machine::cpu);
 
 /// Emits the kernel of `variant`. `root` must be alone in its launch.
 void emitExpertLinear(Emitter &e, const LaunchFrame &frame, decoder::ExpertLinearOp root, const ExpertShape &shape,

@@ -16,16 +16,16 @@ using namespace mlir;
 
 namespace ingot::cpu {
 
-uint64_t CpuKernels::hash(decoder::LaunchOp launch) { return hashLaunch(launch); }
-uint64_t CpuKernels::pageTokens() { return kPageTokens; }
-uint32_t CpuKernels::queryTileRows() { return kQueryTileRows; }
+uint64_t LaneKernels::hash(decoder::LaunchOp launch) { return hashLaunch(launch); }
+uint64_t LaneKernels::pageTokens() { return kPageTokens; }
+uint32_t LaneKernels::queryTileRows() { return kQueryTileRows; }
 
-uint64_t CpuKernels::pageBytes(decoder::CacheGroupOp group) {
+uint64_t LaneKernels::pageBytes(decoder::CacheGroupOp group) {
   auto layout = KvLayout::of(group);
   return failed(layout) ? 0 : layout->pageBytes();
 }
 
-uint64_t CpuKernels::packedBytes(weights::RecipeOp recipe) {
+uint64_t LaneKernels::packedBytes(weights::RecipeOp recipe) {
   RankedTensorType type = recipe.getResultType();
   auto pack = recipe.getResult().getDefiningOp<weights::PackOp>();
   if (!pack || pack.getLayout() == weights::LayoutKind::rows)
@@ -36,7 +36,7 @@ uint64_t CpuKernels::packedBytes(weights::RecipeOp recipe) {
   return ingot::packedBytes(*format, rows, type.getShape().back()).value_or(0);
 }
 
-std::string CpuKernels::layoutName(weights::RecipeOp recipe) {
+std::string LaneKernels::layoutName(weights::RecipeOp recipe) {
   RankedTensorType type = recipe.getResultType();
   auto pack = recipe.getResult().getDefiningOp<weights::PackOp>();
   if (pack && pack.getLayout() == weights::LayoutKind::r16) {
@@ -49,34 +49,38 @@ std::string CpuKernels::layoutName(weights::RecipeOp recipe) {
   return name;
 }
 
-// Symbols hold letters, digits and '_' only, whatever a launch is called.
-static std::string stemOf(decoder::LaunchOp launch, uint64_t hash) {
+std::string kernelStem(decoder::LaunchOp launch, uint64_t hash) {
   std::string stem = launch.getName().str();
   for (char &c : stem)
     if (!llvm::isAlnum(c)) c = '_';
   return stem + "_" + llvm::utohexstr(hash, /*LowerCase=*/true, /*Width=*/16);
 }
 
-FailureOr<LaunchKernels> CpuKernels::generate(decoder::LaunchOp launch) {
-  std::string stem = stemOf(launch, hash(launch));
+LogicalResult CpuKernels::emit(KernelVariant &variant, Body body) {
+  for (auto [level, module] : modules) {
+    Emitter e(module, level, variant.kernel);
+    auto scratch = body(e);
+    if (failed(scratch)) return failure();
+    e.finish();
+    variant.scratchBytes = *scratch;
+  }
+  return success();
+}
+
+FailureOr<LaunchKernels> LaneKernels::generate(decoder::LaunchOp launch) {
+  std::string stem = kernelStem(launch, hash(launch));
   Operation *root = launch.getRoot();
   if (!root) return generateRows(launch, stem);
   if (isa<decoder::ExpertLinearOp>(root)) return generateExperts(launch, stem);
   return isa<decoder::LinearOp>(root) ? generateLinear(launch, stem) : generateAttend(launch, stem);
 }
 
-FailureOr<LaunchKernels> CpuKernels::generateRows(decoder::LaunchOp launch, const std::string &stem) {
+FailureOr<LaunchKernels> LaneKernels::generateRows(decoder::LaunchOp launch, const std::string &stem) {
   auto frame = LaunchFrame::build(launch);
   if (failed(frame)) return failure();
   KernelVariant variant;
   variant.kernel = stem + "_rows";
-  for (auto [level, module] : modules) {
-    Emitter e(module, level, variant.kernel);
-    auto scratch = emitRowProgram(e, *frame);
-    if (failed(scratch)) return failure();
-    e.finish();
-    variant.scratchBytes = *scratch;
-  }
+  if (failed(emit(variant, [&](Emitter &e) { return emitRowProgram(e, *frame); }))) return failure();
   LaunchKernels kernels;
   kernels.main.push_back(variant);
   return kernels;
@@ -85,7 +89,7 @@ FailureOr<LaunchKernels> CpuKernels::generateRows(decoder::LaunchOp launch, cons
 // Up to so many rows a second copy of the work costs less than a barrier of about a microsecond.
 static uint32_t privateRows(uint64_t cols) { return std::clamp<uint64_t>(4096 / cols, 1, 8); }
 
-FailureOr<LaunchKernels> CpuKernels::generateLinear(decoder::LaunchOp launch, const std::string &stem) {
+FailureOr<LaunchKernels> LaneKernels::generateLinear(decoder::LaunchOp launch, const std::string &stem) {
   auto frame = LaunchFrame::build(launch);
   if (failed(frame)) return failure();
   auto root = cast<decoder::LinearOp>(launch.getRoot());
@@ -105,22 +109,18 @@ FailureOr<LaunchKernels> CpuKernels::generateLinear(decoder::LaunchOp launch, co
   if (input->exists()) {
     KernelVariant variant;
     variant.kernel = stem + "_prepare";
-    for (auto [level, module] : modules) {
-      Emitter e(module, level, variant.kernel);
-      variant.scratchBytes = emitPrepare(e, *frame, root, *input);
-      e.finish();
-    }
+    auto body = [&](Emitter &e) -> FailureOr<uint64_t> { return emitPrepare(e, *frame, root, *input); };
+    if (failed(emit(variant, body))) return failure();
     kernels.prepare.push_back(variant);
     kernels.preparedBytesPerRow = input->bytesPerRow();
-    kernels.preparePrivateRows = privateRows(input->cols);
+    if (machine == Machine::cpu) kernels.preparePrivateRows = privateRows(input->cols);
   }
-  for (const LinearVariant &linear : linearVariants(shape)) {
+  for (const LinearVariant &linear : linearVariants(shape, machine)) {
     KernelVariant variant;
     variant.maxRows = linear.maxRows, variant.per = linear.per, variant.streams = linear.streams;
-    variant.units = linear.units(shape), variant.scratchBytes = linear.scratchBytes();
+    variant.units = linear.units(shape);
     variant.kernel = stem + "_t" + std::to_string(linear.per) + "s" + std::to_string(linear.streams);
-    for (auto [level, module] : modules) {
-      Emitter e(module, level, variant.kernel);
+    auto body = [&](Emitter &e) -> FailureOr<uint64_t> {
       LinearOperands operands;
       operands.weights = frame->weightAddress(e, root.getWeightAttr());
       operands.x =
@@ -129,14 +129,15 @@ FailureOr<LaunchKernels> CpuKernels::generateLinear(decoder::LaunchOp launch, co
       emitLinear(e, shape, linear, operands, [&](Value token, Value unit, ArrayRef<Value> blocks) {
         emitEpilogue(e, *frame, root, token, unit, blocks);
       });
-      e.finish();
-    }
+      return linear.scratchBytes();
+    };
+    if (failed(emit(variant, body))) return failure();
     kernels.main.push_back(variant);
   }
   return kernels;
 }
 
-FailureOr<LaunchKernels> CpuKernels::generateExperts(decoder::LaunchOp launch, const std::string &stem) {
+FailureOr<LaunchKernels> LaneKernels::generateExperts(decoder::LaunchOp launch, const std::string &stem) {
   auto frame = LaunchFrame::build(launch);
   if (failed(frame)) return failure();
   auto root = cast<decoder::ExpertLinearOp>(launch.getRoot());
@@ -144,16 +145,16 @@ FailureOr<LaunchKernels> CpuKernels::generateExperts(decoder::LaunchOp launch, c
   if (failed(shape)) return failure();
   LaunchKernels kernels;
   kernels.opsPerRow = shape->slots * shape->linear.rows * shape->linear.cols;
-  for (const ExpertVariant &expert : expertVariants(*shape)) {
+  for (const ExpertVariant &expert : expertVariants(*shape, machine)) {
     KernelVariant variant;
     variant.maxRows = expert.linear.maxRows, variant.per = expert.per(), variant.streams = expert.linear.streams;
-    variant.units = expert.units(*shape), variant.scratchBytes = expert.scratchBytes();
+    variant.units = expert.units(*shape);
     variant.kernel = stem + (expert.grouped ? "_grouped" : "_s" + std::to_string(expert.linear.streams));
-    for (auto [level, module] : modules) {
-      Emitter e(module, level, variant.kernel);
+    auto body = [&](Emitter &e) -> FailureOr<uint64_t> {
       emitExpertLinear(e, *frame, root, *shape, expert);
-      e.finish();
-    }
+      return expert.scratchBytes();
+    };
+    if (failed(emit(variant, body))) return failure();
     kernels.main.push_back(variant);
   }
   return kernels;
@@ -183,7 +184,7 @@ static FailureOr<AttendShape> attendShape(decoder::AttendOp root) {
   return shape;
 }
 
-FailureOr<LaunchKernels> CpuKernels::generateAttend(decoder::LaunchOp launch, const std::string &stem) {
+FailureOr<LaunchKernels> LaneKernels::generateAttend(decoder::LaunchOp launch, const std::string &stem) {
   auto frame = LaunchFrame::build(launch);
   if (failed(frame)) return failure();
   auto root = cast<decoder::AttendOp>(launch.getRoot());
@@ -198,17 +199,16 @@ FailureOr<LaunchKernels> CpuKernels::generateAttend(decoder::LaunchOp launch, co
   variant.kernel = stem + "_attend";
   variant.grid = GridKind::queryTiles;
   variant.units = shape->kv.kvHeads;
-  variant.scratchBytes = attendScratchBytes(*shape);
-  for (auto [level, module] : modules) {
-    Emitter e(module, level, variant.kernel);
+  auto body = [&](Emitter &e) -> FailureOr<uint64_t> {
     AttendOperands operands;
     operands.query = frame->inputRow(e, root.getQuery(), e.i64c(0));
     operands.result = frame->resultRow(e, frame->results[0], e.i64c(0));
     operands.layer = e.slot(frame->layerSlot);
     if (root.getSinks()) operands.sinks = frame->weightAddress(e, root.getSinksAttr());
     emitAttend(e, *shape, operands);
-    e.finish();
-  }
+    return attendScratchBytes(*shape);
+  };
+  if (failed(emit(variant, body))) return failure();
   LaunchKernels kernels;
   kernels.main.push_back(variant);
   return kernels;

@@ -142,7 +142,10 @@ struct Frame {
 
 } // namespace
 
-SmallVector<LinearVariant> linearVariants(const LinearShape &shape) {
+SmallVector<LinearVariant> linearVariants(const LinearShape &shape, Machine machine) {
+  // CUDA has workers for every unit and four tokens.
+  if (machine == Machine::cuda)
+    return {{1, 1, 0, shape.unitBlocks}, {4, 4, 0, shape.unitBlocks}, {kAnyRows, 8, 0, shape.unitBlocks}};
   bool arithmetic = shape.format.isInteger() && !shape.int8Activations; // bounds a single row, not the read of weights
   // Four blocks side by side read fastest, two nearly as fast: a small matrix rather splits evenly between the workers.
   uint32_t streams = shape.blocks() < 96 && !arithmetic ? 2 : 4;

@@ -33,7 +33,7 @@ struct LinearVariant {
 };
 
 /// The variants that a linear of this shape deserves, in the plan's order.
-llvm::SmallVector<LinearVariant> linearVariants(const LinearShape &shape);
+llvm::SmallVector<LinearVariant> linearVariants(const LinearShape &shape, Machine machine = Machine::cpu);
 
 struct LinearOperands {
   Value weights;        // ptr, the packed weight
