@@ -30,14 +30,23 @@ uint64_t weightsBytes(const plan::PlanT &plan) {
   return plan.weights.empty() ? 0 : plan.weights.back()->offset + plan.weights.back()->size;
 }
 
+// Of all programs, one after the other.
+std::vector<plan::CodeT *> codeEntries(const plan::PlanT &plan) {
+  std::vector<plan::CodeT *> entries;
+  for (const auto &program : plan.programs)
+    for (const auto &code : program->code) entries.push_back(code.get());
+  return entries;
+}
+
 // Our own callers' mistakes: reported, because a wrong artifact would be worse.
 Error checkContents(const ArtifactContents &contents) {
   const plan::PlanT &plan = contents.plan;
   auto planned = planWeights(contents.weights);
-  bool agree = planned.size() == plan.weights.size() && contents.code.size() == plan.code.size();
+  std::vector<plan::CodeT *> code = codeEntries(plan);
+  bool agree = planned.size() == plan.weights.size() && contents.code.size() == code.size();
   for (size_t i = 0; agree && i < planned.size(); ++i)
     agree = planned[i]->offset == plan.weights[i]->offset && planned[i]->size == plan.weights[i]->size;
-  for (size_t i = 0; agree && i < contents.code.size(); ++i) agree = contents.code[i].level == plan.code[i]->level;
+  for (size_t i = 0; agree && i < contents.code.size(); ++i) agree = contents.code[i].level == code[i]->level;
   return agree ? Error::success() : createStringError("internal error: the plan does not describe its segments");
 }
 
@@ -68,9 +77,8 @@ private:
       segments.push_back({{kind, tag, 0, size, 0}, bytes});
       return uint32_t(segments.size() - 1);
     };
-    for (size_t i = 0; i < contents.code.size(); ++i)
-      contents.plan.code[i]->segment =
-          add(INGOT_SEGMENT_CODE_CPU, contents.code[i].level, contents.code[i].bytes.size(), &contents.code[i].bytes);
+    for (auto [entry, code] : zip(codeEntries(contents.plan), contents.code))
+      entry->segment = add(code.kind, code.level, code.bytes.size(), &code.bytes);
     if (!contents.weights.empty())
       contents.plan.weights_segment = add(INGOT_SEGMENT_WEIGHTS, 0, weightsBytes(contents.plan), nullptr);
     auto addBlob = [&](uint32_t kind, const std::vector<uint8_t> &bytes) {

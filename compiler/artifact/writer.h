@@ -7,6 +7,7 @@
 //  3. OUT is written atomically (atomic_file.h); an error leaves the old file, or none.
 #pragma once
 #include "compiler/weights/recipe.h"
+#include "runtime/format/abi.h"
 #include "runtime/format/plan_generated.h"
 
 #include <string>
@@ -15,13 +16,15 @@
 namespace ingot {
 
 struct CodeSegment {
-  uint32_t level; // 3 or 4
+  ingot_segment_kind kind; // CPU code, PTX or a cubin
+  uint32_t level;          // plan.fbs, Code: the segment's tag
   std::vector<uint8_t> bytes;
 };
 
 struct ArtifactContents {
-  /// Complete but for segment numbers (weights_segment, code[].segment), which the writer sets. code[i] describes the
-  /// i-th code segment, weights[i] the i-th recipe with the offset and size that planWeights() gave.
+  /// Complete but for segment numbers (weights_segment, code[].segment), which the writer sets. The programs' code
+  /// entries, one program after the other, describe `code`; weights[i] the i-th recipe with the offset and size that
+  /// planWeights() gave.
   plan::PlanT plan;
   std::vector<CodeSegment> code;
   std::vector<Recipe> weights;

@@ -2,10 +2,10 @@
 #include "compiler/driver/Compile.h"
 
 #include "compiler/artifact/writer.h"
+#include "compiler/driver/Backend.h"
 #include "compiler/driver/ModelFolder.h"
 #include "compiler/driver/PlanTranslation.h"
 #include "compiler/import/Import.h"
-#include "compiler/kernels/cpu/LaunchKernels.h"
 #include "compiler/weights/recipe.h"
 #include "dialects/decoder/Decoder.h"
 #include "dialects/graph/Graph.h"
@@ -68,9 +68,9 @@ private:
   }
   LogicalResult error(llvm::Error problem) { return error(llvm::toString(std::move(problem))); }
 
-  void phase(const char *name, double fraction) {
+  void phase(const std::string &name, double fraction) {
     result.report.begin(name);
-    if (options.progress) options.progress(name, fraction);
+    if (options.progress) options.progress(name.c_str(), fraction);
   }
 
   LogicalResult compile() {
@@ -89,22 +89,45 @@ private:
     if (failed(runPasses("specialize",
                          [&](OpPassManager &manager) { buildSpecializePipeline(manager, options.maxContext); })))
       return failure();
-    phase("lower", 0.09);
-    SmallVector<cpu::CpuKernels::LevelModule> levels;
-    for (cpu::CpuLevel level : options.cpuLevels) {
-      levelModules.push_back(ModuleOp::create(module->getLoc()));
-      levels.push_back({level, *levelModules.back()});
-    }
-    cpu::CpuKernels generator(levels);
-    if (failed(runPasses("lower", [&](OpPassManager &manager) { buildLowerPipeline(manager, generator); })))
-      return failure();
-    phase("plan", 0.11);
-    if (failed(runPasses("plan", [&](OpPassManager &manager) { buildPlanPipeline(manager, generator); })))
-      return failure();
-    phase("code", 0.12);
-    if (failed(generateCode())) return failure();
+    for (const std::string &target : options.targets)
+      if (failed(buildProgram(target))) return failure();
     phase("write", 0.5);
-    return write(generator);
+    return write();
+  }
+
+  /// One target's program, from the module that all targets share.
+  LogicalResult buildProgram(const std::string &target) {
+    std::unique_ptr<Backend> backend = createCpuBackend(options, module->getLoc());
+    double begin = 0.09 + 0.41 * programs.size() / options.targets.size(), share = 0.41 / options.targets.size();
+    std::string suffix = target == "cpu" ? "" : "-" + target;
+    modules.push_back(module->clone());
+    ModuleOp clone = *modules.back();
+    phase("lower" + suffix, begin);
+    if (failed(runPasses("lower" + suffix, clone,
+                         [&](OpPassManager &manager) { buildLowerPipeline(manager, backend->generator()); })))
+      return failure();
+    phase("plan" + suffix, begin + 0.05 * share);
+    if (failed(runPasses("plan" + suffix, clone, [&](OpPassManager &manager) {
+          buildPlanPipeline(manager, backend->generator(), backend->target());
+        })))
+      return failure();
+    phase("code" + suffix, begin + 0.08 * share);
+    auto code = backend->generateCode(result.kernels);
+    if (failed(code)) return failure();
+    programs.push_back({clone, std::move(*code)});
+    return readPages(backend->generator());
+  }
+
+  /// The KV cache is one for all targets.
+  LogicalResult readPages(KernelGenerator &generator) {
+    std::vector<uint64_t> bytes;
+    for (auto group : module->getOps<decoder::CacheGroupOp>()) bytes.push_back(generator.pageBytes(group));
+    bool first = programs.size() == 1;
+    if (!first && (facts.pageTokens != generator.pageTokens() || facts.pageBytes != bytes))
+      return error("internal error: the targets lay out KV pages differently");
+    facts.pageTokens = generator.pageTokens();
+    facts.pageBytes = std::move(bytes);
+    return success();
   }
 
   LogicalResult find() {
@@ -144,20 +167,24 @@ private:
   }
 
   LogicalResult runPasses(StringRef phaseName, function_ref<void(OpPassManager &)> build) {
-    PassManager manager(&context);
-    build(manager);
-    if (failed(manager.run(*module))) return failure();
-    return dumpIr(phaseName);
+    return runPasses(phaseName, *module, build);
   }
 
-  LogicalResult dumpIr(StringRef phaseName) {
+  LogicalResult runPasses(StringRef phaseName, ModuleOp on, function_ref<void(OpPassManager &)> build) {
+    PassManager manager(&context);
+    build(manager);
+    if (failed(manager.run(on))) return failure();
+    return dumpIr(phaseName, on);
+  }
+
+  LogicalResult dumpIr(StringRef phaseName, ModuleOp on) {
     if (options.dumpIr.empty()) return success();
     std::error_code ec;
     std::filesystem::create_directories(options.dumpIr, ec);
     std::string path = (options.dumpIr + "/" + std::to_string(++dumped) + "-" + phaseName + ".mlir").str();
     llvm::raw_fd_ostream os(path, ec);
     if (ec) return error(path + ": " + ec.message());
-    module->print(os);
+    on.print(os);
     os.close();
     if (!os.has_error()) return success();
     ec = os.error();
@@ -200,49 +227,36 @@ private:
     return *sourceFiles;
   }
 
-  LogicalResult generateCode() {
-    cpu::CodegenOptions codegen;
-    codegen.jobs = options.jobs;
-    codegen.dumpDirectory = options.dumpAsm;
-    codegen.objects = options.objects;
-    for (auto [level, levelModule] : llvm::zip(options.cpuLevels, levelModules)) {
-      auto blob = cpu::compileCpu(*levelModule, level, codegen);
-      if (failed(blob)) return failure();
-      code.push_back({level, std::move(*blob)});
-    }
-    return success();
-  }
-
   /// For people: the format that most weight bytes have, and the steps with their floors.
   void describePlan() {
     std::map<std::string, int64_t> bytes;
-    for (auto weight : module->getOps<plan_ir::WeightOp>()) bytes[weight.getLayout().str()] += weight.getSize();
+    for (auto weight : planned().getOps<plan_ir::WeightOp>()) bytes[weight.getLayout().str()] += weight.getSize();
     int64_t most = -1;
     for (auto &[layout, size] : bytes)
       if (size > most) std::tie(most, facts.weightFormat) = std::pair(size, layout);
-    module->walk([&](plan_ir::StepOp step) {
+    planned().walk([&](plan_ir::StepOp step) {
       StringRef entry = plan_ir::stringifySpace(step->getParentOfType<plan_ir::EntryOp>().getSpace());
       result.steps.push_back({entry.str(), step.getName().str(), step.getWeightBytes(), step.getOpsPerRow()});
     });
   }
 
-  LogicalResult write(cpu::CpuKernels &generator) {
+  /// The module that says where weights lie: all programs' modules say the same.
+  ModuleOp planned() { return programs.front().module; }
+
+  LogicalResult write() {
     facts.name = tokenizer.facts.modelName.empty() ? "unnamed" : tokenizer.facts.modelName;
     facts.licences = readLicences(model);
     facts.weightsLeftOut = !options.withWeights;
     facts.compiler = kCompiler;
     facts.generation = tokenizer.facts;
-    facts.pageTokens = generator.pageTokens();
-    facts.queryTileRows = generator.queryTileRows();
-    for (auto group : module->getOps<decoder::CacheGroupOp>()) facts.pageBytes.push_back(generator.pageBytes(group));
     describePlan();
-    auto plan = translatePlan(*module, code, facts);
+    auto plan = translatePlan(programs, facts);
     if (!plan) return failure();
     ArtifactContents contents{std::move(*plan), {}, {}, std::move(tokenizer.tokenizer), std::move(tokenizer.chat)};
-    for (CompiledCode &compiled : code)
-      contents.code.push_back({uint32_t(compiled.level), std::move(compiled.blob.bytes)});
-    for (auto weight : module->getOps<plan_ir::WeightOp>()) {
-      auto op = cast<weights::RecipeOp>(SymbolTable::lookupSymbolIn(*module, weight.getRecipeAttr()));
+    for (CompiledProgram &program : programs)
+      for (CompiledCode &code : program.code) contents.code.push_back({code.kind, code.level, std::move(code.bytes)});
+    for (auto weight : planned().getOps<plan_ir::WeightOp>()) {
+      auto op = cast<weights::RecipeOp>(SymbolTable::lookupSymbolIn(planned(), weight.getRecipeAttr()));
       auto recipe = Recipe::build(op, sources());
       if (!recipe) return error(recipe.takeError());
       contents.weights.push_back(std::move(*recipe));
@@ -264,9 +278,9 @@ private:
   ModelFolder model;
   CompiledTokenizer tokenizer;
   OwningOpRef<ModuleOp> module;
-  SmallVector<OwningOpRef<ModuleOp>> levelModules;
+  SmallVector<OwningOpRef<ModuleOp>> modules; // of the programs
   std::unique_ptr<SourceFiles> sourceFiles;
-  std::vector<CompiledCode> code;
+  std::vector<CompiledProgram> programs;
   PlanFacts facts;
   int dumped = 0;
 };

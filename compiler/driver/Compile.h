@@ -13,12 +13,20 @@ struct StepReport {
   uint64_t weightBytes = 0, operationsPerRow = 0;
 };
 
+/// What the assembler says of a CUDA kernel on one architecture.
+struct KernelReport {
+  std::string kernel;
+  uint32_t architecture = 0, registers = 0;
+  uint64_t sharedBytes = 0, spillBytes = 0, stackBytes = 0;
+};
+
 struct CompileResult {
   bool ok = false;
   std::vector<Diagnostic> errors; // every gap of the model, not only the first
   std::vector<std::string> warnings;
   PhaseReport report;
-  std::vector<StepReport> steps;
+  std::vector<StepReport> steps; // of the first program
+  std::vector<KernelReport> kernels;
   uint64_t artifactBytes = 0, weightBytes = 0;
 };
 

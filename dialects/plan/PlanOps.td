@@ -21,6 +21,9 @@ class Plan_Enum<string name, string summary, list<I32EnumAttrCase> cases> : I32E
   let cppNamespace = "::ingot::plan_ir";
   let genSpecializedAttr = 0;
 }
+def Plan_Target : Plan_Enum<"Target", "the machine that a program is for", [
+    I32EnumAttrCase<"cpu", 0>, I32EnumAttrCase<"cuda", 1>]>;
+def Plan_TargetAttr : EnumAttr<Plan_Dialect, Plan_Target, "target">;
 def Plan_Space : Plan_Enum<"Space", "where the rows of a buffer come from", [
     I32EnumAttrCase<"body", 0>, I32EnumAttrCase<"head", 1>]>;
 def Plan_SpaceAttr : EnumAttr<Plan_Dialect, Plan_Space, "space">;
@@ -45,9 +48,17 @@ def Plan_BindingAttr : AttrDef<Plan_Dialect, "Binding"> {
   let assemblyFormat = "`<` $kind (`,` $symbol^)? (`,` $value^)? `>`";
 }
 
+def Plan_ProgramOp : Plan_Op<"program", [NoTerminator, SingleBlock, SymbolTable]> {
+  let summary = "the model as code for one kind of machine: kernels, buffers and the two entries; weights are the module's";
+  let arguments = (ins Plan_TargetAttr:$target, I64Attr:$q_tile_rows);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$target attr-dict-with-keyword $body";
+}
 def Plan_KernelOp : Plan_Op<"kernel", [Symbol]> {
-  let summary = "generated code of one launch region and M class";
-  let arguments = (ins SymbolNameAttr:$sym_name, UI64Attr:$hash, I64Attr:$scratch_bytes);
+  let summary = "generated code of one launch region and M class; the shape of a CTA is 0 on the CPU";
+  let arguments = (ins SymbolNameAttr:$sym_name, UI64Attr:$hash, I64Attr:$scratch_bytes,
+                       DefaultValuedAttr<I64Attr, "0">:$block_threads, DefaultValuedAttr<I64Attr, "0">:$block_items,
+                       DefaultValuedAttr<I64Attr, "0">:$shared_bytes);
   let assemblyFormat = "$sym_name attr-dict";
 }
 def Plan_BufferOp : Plan_Op<"buffer", [Symbol]> {
@@ -71,7 +82,9 @@ def Plan_StepOp : Plan_Op<"step", [HasParent<"EntryOp">]> {
   let summary = "one launch of the plan";
   let arguments = (ins StrAttr:$name, TypedArrayAttrBase<Plan_BindingAttr, "bindings">:$bindings,
                        TypedArrayAttrBase<Plan_VariantAttr, "variants">:$prepare,
-                       TypedArrayAttrBase<Plan_VariantAttr, "variants">:$main, I64Attr:$prepared_bytes_per_row,
+                       TypedArrayAttrBase<Plan_VariantAttr, "variants">:$main,
+                       OptionalAttr<TypedArrayAttrBase<Plan_VariantAttr, "variants">>:$finish,
+                       I64Attr:$prepared_bytes_per_row, DefaultValuedAttr<I64Attr, "0">:$partial_bytes,
                        I64Attr:$prepare_private_rows, I64Attr:$weight_bytes, I64Attr:$ops_per_row);
   let assemblyFormat = "$name attr-dict";
 }
@@ -82,7 +95,9 @@ def Plan_LaunchOp : Plan_Op<"launch"> {
   let arguments = (ins StrAttr:$name, Variadic<AnyRankedTensor>:$inputs,
                        TypedArrayAttrBase<SymbolRefAttr, "weights">:$weights, OptionalAttr<I64Attr>:$layer,
                        TypedArrayAttrBase<Plan_VariantAttr, "variants">:$prepare,
-                       TypedArrayAttrBase<Plan_VariantAttr, "variants">:$main, I64Attr:$prepared_bytes_per_row,
+                       TypedArrayAttrBase<Plan_VariantAttr, "variants">:$main,
+                       OptionalAttr<TypedArrayAttrBase<Plan_VariantAttr, "variants">>:$finish,
+                       I64Attr:$prepared_bytes_per_row, DefaultValuedAttr<I64Attr, "0">:$partial_bytes,
                        I64Attr:$prepare_private_rows, I64Attr:$ops_per_row);
   let results = (outs Variadic<AnyRankedTensor>:$results);
   let assemblyFormat = "$name `(` $inputs `)` attr-dict `:` functional-type($inputs, $results)";

@@ -60,7 +60,8 @@ private:
       OpBuilder atEnd = OpBuilder::atBlockEnd(getOperation().getBody());
       auto hashAttr = b.getIntegerAttr(b.getIntegerType(64, /*isSigned=*/false), APInt(64, hash));
       atEnd.create<plan_ir::KernelOp>(getOperation().getLoc(), b.getStringAttr(v.kernel), hashAttr,
-                                      b.getI64IntegerAttr(v.scratchBytes));
+                                      b.getI64IntegerAttr(v.scratchBytes), b.getI64IntegerAttr(v.blockThreads),
+                                      b.getI64IntegerAttr(v.blockItems), b.getI64IntegerAttr(v.sharedBytes));
     }
     return b.getArrayAttr(attributes);
   }
@@ -78,7 +79,8 @@ private:
     auto lowered = b.create<plan_ir::LaunchOp>(
         launch.getLoc(), launch.getResultTypes(), launch.getNameAttr(), launch.getInputs(),
         b.getArrayAttr(weightsOf(launch)), layerOf(launch), variants(kernels.prepare, hash),
-        variants(kernels.main, hash), b.getI64IntegerAttr(kernels.preparedBytesPerRow),
+        variants(kernels.main, hash), kernels.finish.empty() ? ArrayAttr() : variants(kernels.finish, hash),
+        b.getI64IntegerAttr(kernels.preparedBytesPerRow), b.getI64IntegerAttr(kernels.partialBytes),
         b.getI64IntegerAttr(kernels.preparePrivateRows), b.getI64IntegerAttr(kernels.opsPerRow));
     launch.replaceAllUsesWith(lowered.getResults());
     launch.erase();

@@ -1,5 +1,6 @@
 // Checks lower's result. Rules: 1. functions hold plan.launch ops and a return; 2. every launch has a main variant, the
-// last of which serves any number of rows; 3. every kernel named exists as a plan.kernel.
+// last of which serves any number of rows; 3. every kernel named exists as a plan.kernel; 4. partial results have a
+// finish grid, and a launch with one has no prepare grid.
 #include "dialects/plan/Plan.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/lower/Passes.h"
@@ -21,6 +22,13 @@ static LogicalResult verifyVariants(plan_ir::LaunchOp launch, ArrayAttr variants
   return success();
 }
 
+static LogicalResult verifyFinish(plan_ir::LaunchOp launch) {
+  bool finishes = launch.getFinish() && !launch.getFinish()->empty();
+  if (finishes != (launch.getPartialBytes() != 0)) return launch.emitOpError("has partial results that nobody adds up");
+  if (finishes && !launch.getPrepare().empty()) return launch.emitOpError("has both a prepare and a finish grid");
+  return finishes ? verifyVariants(launch, *launch.getFinish()) : success();
+}
+
 namespace {
 struct VerifyLower : ingot::impl::VerifyLowerBase<VerifyLower> {
   void runOnOperation() override {
@@ -32,7 +40,8 @@ struct VerifyLower : ingot::impl::VerifyLowerBase<VerifyLower> {
           op.emitOpError("was not lowered to kernels");
           return signalPassFailure();
         }
-        if (failed(verifyVariants(launch, launch.getPrepare())) || failed(verifyVariants(launch, launch.getMain())))
+        if (failed(verifyVariants(launch, launch.getPrepare())) || failed(verifyVariants(launch, launch.getMain())) ||
+            failed(verifyFinish(launch)))
           return signalPassFailure();
       }
   }

@@ -14,7 +14,8 @@ class KernelGenerator;
 /// place-weights with the generator that knows packed sizes; it must outlive the pass.
 std::unique_ptr<mlir::Pass> createPlaceWeights(KernelGenerator &generator);
 
-void buildPlanPipeline(mlir::OpPassManager &manager, KernelGenerator &generator);
+/// `target`: cpu or cuda, the machine that the generator is for.
+void buildPlanPipeline(mlir::OpPassManager &manager, KernelGenerator &generator, const char *target);
 
 #define GEN_PASS_REGISTRATION
 #include "passes/plan/Passes.h.inc"

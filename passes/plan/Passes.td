@@ -10,8 +10,12 @@ def PlaceWeights : Pass<"place-weights", "::mlir::ModuleOp"> {
 }
 
 def PlanSteps : Pass<"plan-steps", "::mlir::ModuleOp"> {
-  let summary = "buffers by liveness, launches to steps, functions to entries";
+  let summary = "buffers by liveness, launches to steps, functions to the entries of a program";
   let dependentDialects = ["::ingot::plan_ir::PlanDialect"];
+  let options = [
+    Option<"target", "target", "std::string", "\"cpu\"", "the machine that the program is for: cpu or cuda">,
+    Option<"queryTileRows", "query-tile-rows", "uint32_t", "1", "rows a query tile holds at most">,
+  ];
 }
 
 def VerifyPlan : Pass<"verify-plan", "::mlir::ModuleOp"> {

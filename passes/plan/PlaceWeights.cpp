@@ -58,8 +58,8 @@ std::unique_ptr<Pass> ingot::createPlaceWeights(KernelGenerator &generator) {
   return std::make_unique<PlaceWeights>(generator);
 }
 
-void ingot::buildPlanPipeline(OpPassManager &manager, KernelGenerator &generator) {
+void ingot::buildPlanPipeline(OpPassManager &manager, KernelGenerator &generator, const char *target) {
   manager.addPass(createPlaceWeights(generator));
-  manager.addPass(createPlanSteps());
+  manager.addPass(createPlanSteps({.target = target, .queryTileRows = generator.queryTileRows()}));
   manager.addPass(createVerifyPlan());
 }

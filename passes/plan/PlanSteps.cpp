@@ -1,9 +1,8 @@
-// Turns @body and @head from SSA over tensors into steps over buffers.
+// Turns @body and @head from SSA over tensors into steps over buffers, and gathers them with the kernels in a program.
 //
 // Invariants
 //  1. A tensor value is a buffer of its own, live from the step that writes it to the last that reads it; buffers that
-//  are
-//     live together do not overlap. Body and head have an arena each, counted in bytes a row.
+//     are live together do not overlap. Body and head have an arena each, counted in bytes a row.
 //  2. The body's result is read by the head: it stays live to the body's end, and the head binds it as a body buffer.
 //  3. The head's result is the caller's logits. i32 arguments (tokens, positions) have no slot: kernels read the batch.
 #include "dialects/plan/Plan.h"
@@ -56,6 +55,8 @@ private:
 };
 
 struct PlanSteps : ingot::impl::PlanStepsBase<PlanSteps> {
+  using PlanStepsBase::PlanStepsBase;
+
   void runOnOperation() override {
     auto body = getOperation().lookupSymbol<func::FuncOp>("body"),
          head = getOperation().lookupSymbol<func::FuncOp>("head");
@@ -63,6 +64,7 @@ struct PlanSteps : ingot::impl::PlanStepsBase<PlanSteps> {
       getOperation().emitError("needs @body and @head");
       return signalPassFailure();
     }
+    if (failed(createProgram())) return signalPassFailure();
     planFunction(body, Space::body);
     Value hidden = body.getBody().front().getTerminator()->getOperand(0);
     buffers[head.getArgument(0)] = buffers.lookup(hidden);
@@ -72,11 +74,22 @@ struct PlanSteps : ingot::impl::PlanStepsBase<PlanSteps> {
   }
 
 private:
+  LogicalResult createProgram() {
+    std::optional<Target> machine = symbolizeTarget(target);
+    if (!machine) return getOperation().emitError("plans for cpu or cuda, not for '") << target.getValue() << "'";
+    auto kernels = llvm::to_vector(getOperation().getOps<KernelOp>());
+    OpBuilder atEnd = OpBuilder::atBlockEnd(getOperation().getBody());
+    auto program = atEnd.create<ProgramOp>(getOperation().getLoc(), *machine, queryTileRows);
+    contents = &program.getBody().emplaceBlock();
+    for (KernelOp kernel : kernels) kernel->moveBefore(contents, contents->end());
+    return success();
+  }
+
   void planFunction(func::FuncOp function, Space space) {
     Block &block = function.getBody().front();
     Value result = block.getTerminator()->getOperand(0);
     placeBuffers(block, space, result);
-    OpBuilder atEnd = OpBuilder::atBlockEnd(getOperation().getBody());
+    OpBuilder atEnd = OpBuilder::atBlockEnd(contents);
     auto entry = atEnd.create<EntryOp>(function.getLoc(), space, arenas[int(space)].size());
     OpBuilder b = OpBuilder::atBlockEnd(&entry.getBody().emplaceBlock());
     for (auto launch : block.getOps<LaunchOp>()) planLaunch(b, launch, space == Space::head ? result : Value());
@@ -86,7 +99,7 @@ private:
     int64_t step = 0;
     DenseMap<Operation *, int64_t> order;
     for (Operation &op : block) order[&op] = step++;
-    OpBuilder b = OpBuilder::atBlockEnd(getOperation().getBody());
+    OpBuilder b = OpBuilder::atBlockEnd(contents);
     for (auto launch : block.getOps<LaunchOp>())
       for (Value value : launch.getResults()) {
         if (space == Space::head && value == result) continue;
@@ -114,14 +127,16 @@ private:
     }
     for (Value result : launch.getResults())
       result == logits ? bind(BindingKind::logits) : bind(BindingKind::buffer, buffers.lookup(result));
-    if (!launch.getPrepare().empty()) bind(BindingKind::prepared);
+    if (!launch.getPrepare().empty() || launch.getPartialBytes()) bind(BindingKind::prepared);
     if (auto layer = launch.getLayer()) bind(BindingKind::immediate, {}, *layer);
     bool table = launch.getOpsPerRow() == 0; // embeds read a row, not the table
     b.create<StepOp>(launch.getLoc(), launch.getNameAttr(), b.getArrayAttr(bindings), launch.getPrepare(),
-                     launch.getMain(), launch.getPreparedBytesPerRow(), launch.getPreparePrivateRows(),
-                     table ? 0 : weightBytes, launch.getOpsPerRow());
+                     launch.getMain(), launch.getFinishAttr(), launch.getPreparedBytesPerRow(),
+                     launch.getPartialBytes(), launch.getPreparePrivateRows(), table ? 0 : weightBytes,
+                     launch.getOpsPerRow());
   }
 
+  mlir::Block *contents = nullptr; // of the program
   Arena arenas[2];
   DenseMap<Value, FlatSymbolRefAttr> buffers;
   int64_t count = 0;

@@ -1,6 +1,7 @@
 // Checks plan's result. Rules, in the order in which they are checked:
-//  1. there is one entry for the body and one for the head, each with steps;
-//  2. every symbol that a binding or a variant names exists and is of the right kind;
+//  1. there is one program, in it one entry for the body and one for the head, each with steps;
+//  2. every symbol that a binding or a variant names exists and is of the right kind: buffers and kernels in the
+//     program, weights in the module;
 //  3. no function is left;
 //  4. weights do not overlap.
 #include "dialects/plan/Plan.h"
@@ -17,17 +18,34 @@ namespace ingot {
 #include "passes/plan/Passes.h.inc"
 } // namespace ingot
 
-static LogicalResult verifyStep(StepOp step, SymbolTable &symbols) {
+static LogicalResult verifyStep(StepOp step, SymbolTable &module, SymbolTable &program) {
   for (auto binding : step.getBindings().getAsRange<BindingAttr>()) {
     bool needsBuffer = binding.getKind() == BindingKind::buffer, needsWeight = binding.getKind() == BindingKind::weight;
     if (!needsBuffer && !needsWeight) continue;
+    SymbolTable &symbols = needsWeight ? module : program;
     Operation *target = binding.getSymbol() ? symbols.lookup(binding.getSymbol().getValue()) : nullptr;
     if (!(needsBuffer ? isa_and_nonnull<BufferOp>(target) : isa_and_nonnull<WeightOp>(target)))
       return step.emitOpError("binds ") << binding << ", which does not exist";
   }
-  for (ArrayAttr variants : {step.getPrepare(), step.getMain()})
+  for (ArrayAttr variants : {step.getPrepare(), step.getMain(), step.getFinishAttr()}) {
+    if (!variants) continue;
     for (auto variant : variants.getAsRange<VariantAttr>())
-      if (!symbols.lookup<KernelOp>(variant.getKernel().getValue())) return step.emitOpError("names an unknown kernel");
+      if (!program.lookup<KernelOp>(variant.getKernel().getValue())) return step.emitOpError("names an unknown kernel");
+  }
+  return success();
+}
+
+static LogicalResult verifyProgram(ModuleOp module, ProgramOp program) {
+  SymbolTable weights(module), symbols(program);
+  int entries[2] = {0, 0};
+  for (auto entry : program.getBody().getOps<EntryOp>()) {
+    entries[int(entry.getSpace())]++;
+    if (entry.getBody().front().empty()) return entry.emitOpError("has no steps");
+    for (auto step : entry.getBody().getOps<StepOp>())
+      if (failed(verifyStep(step, weights, symbols))) return failure();
+  }
+  if (entries[0] != 1 || entries[1] != 1)
+    return program.emitOpError("needs one entry for the body and one for the head");
   return success();
 }
 
@@ -38,16 +56,9 @@ struct VerifyPlan : ingot::impl::VerifyPlanBase<VerifyPlan> {
   }
 
   LogicalResult verify(ModuleOp module) {
-    SymbolTable symbols(module);
-    int entries[2] = {0, 0};
-    for (auto entry : module.getOps<EntryOp>()) {
-      entries[int(entry.getSpace())]++;
-      if (entry.getBody().front().empty()) return entry.emitOpError("has no steps");
-      for (auto step : entry.getBody().getOps<StepOp>())
-        if (failed(verifyStep(step, symbols))) return failure();
-    }
-    if (entries[0] != 1 || entries[1] != 1)
-      return module.emitError("needs one entry for the body and one for the head");
+    auto programs = module.getOps<ProgramOp>();
+    if (std::distance(programs.begin(), programs.end()) != 1) return module.emitError("needs one program");
+    if (failed(verifyProgram(module, *programs.begin()))) return failure();
     if (!module.getOps<func::FuncOp>().empty()) return module.emitError("still has functions");
     int64_t end = 0;
     for (auto weight : module.getOps<WeightOp>()) {

@@ -15,20 +15,23 @@ struct ArtifactOptions {
 
 class Artifact {
 public:
-  // Errors: not an artifact, another version, damaged, no code for this CPU.
+  // Errors: not an artifact, another version, damaged, no code for this CPU and none for another machine.
   static Status open(const char *path, const ArtifactOptions &options, Artifact *artifact);
   // The same checks on bytes in memory (they outlive the artifact); no code is mapped, so kernels must be replaced.
   static Status open_bytes(Bytes file, const char *name, const ArtifactOptions &options, Artifact *artifact);
 
   const plan::Plan &plan() const { return *plan_; }
+  const plan::Program *program(plan::Target target) const { return find_program(*plan_, target); } // null: none
+  // Whether the artifact has code that a machine of this kind can run; an error says how to get it.
+  Status supports(plan::Target target) const;
   const plan::Facts &facts() const { return *plan_->facts(); }
   const Layout &layout() const { return layout_; }
   const char *name() const { return name_; }
-  uint32_t cpu_level() const { return level_; } // of the code that runs: 3 or 4
+  uint32_t cpu_level() const { return level_; } // of the code that runs: 3 or 4; 0: none runs on this CPU
 
   const uint8_t *weights() const { return weights_; } // null when the plan has none
   bool has_weights() const { return replaced_ || !facts().weights_left_out(); }
-  ingot_kernel kernel(uint32_t index) const { return kernels_[index]; }
+  ingot_kernel kernel(uint32_t index) const { return kernels_[index]; } // of the CPU program
   // Empty when the artifact has none.
   Bytes tokenizer() const { return segment(INGOT_SEGMENT_TOKENIZER); }
   Bytes chat_template() const { return segment(INGOT_SEGMENT_CHAT_TEMPLATE); }
@@ -58,6 +61,7 @@ private:
   bool replaced_ = false; // weights_ is not the file's
   Array<ingot_kernel> kernels_;
   uint32_t level_ = 0, code_index_ = 0;
+  Status cpu_; // why the CPU program does not run here
   char name_[128] = {};
 };
 

@@ -4,7 +4,7 @@
 
 namespace ingot {
 
-Status check_steps(const plan::Plan &plan, const char *name);
-Status check_liveness(const plan::Plan &plan, const char *name, const Allocator &allocator);
+Status check_steps(const plan::Plan &plan, const plan::Program &program, const char *name);
+Status check_liveness(const plan::Program &program, const char *name, const Allocator &allocator);
 
 } // namespace ingot

@@ -1,9 +1,12 @@
 // The contract between generated code and the runtime. Compiler and runtime meet in this folder and nowhere else.
 //
 // Invariants
-//  1. A kernel is `int32_t k(const ingot_args*, uint64_t begin, uint64_t end, void* scratch)`; it computes the grid
-//  items
-//     [begin, end), returns 0, never calls out, never allocates. Items are independent: any order, any worker.
+//  1. A CPU kernel is `int32_t k(const ingot_args*, uint64_t begin, uint64_t end, void* scratch)`; it computes the grid
+//     items [begin, end), returns 0, never calls out, never allocates. Items are independent: any order, any worker.
+//     A CUDA kernel is `.visible .entry NAME(.param .u64 args, .param .u64 scratch)`: both point to device memory, and
+//     so does every pointer behind args. It finds the number of items in args->rows or in the batch, and strides over
+//     them from blockIdx.x: any grid of at least one CTA gives the same bits. CTA c's scratch is scratch + c *
+//     scratch_bytes.
 //  2. `args->slot[]` follows the order of the step's bindings in the plan; nothing else is passed.
 //  3. Rows are token-major: activation buffer of n bytes a row holds row r at base + r * n; bases are 64-byte aligned,
 //     and n is a multiple of 64. Rows >= n_tokens are pads: computed or not, but never a side effect.
@@ -11,17 +14,22 @@
 //  4. A KV page is opaque to the runtime: it holds `page_tokens` consecutive positions of every layer of its group.
 //     Kernels find position p of segment s in page block_table[s * table_stride + p / page_tokens].
 //     Table entries without a page hold 0: page 0 may be read there (its values are masked), never written.
-//  5. `n_splits` is 1 as long as no plan fact sizes the partial results of a split.
+//  5. `n_splits` is 1 in programs whose steps have no `finish` (plan.fbs: nothing sizes the partial results of a
+//  split).
 //  6. Any change here bumps INGOT_ABI_VERSION; the offsets below are static_asserted on both sides.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
 
-#define INGOT_ABI_VERSION 1u
+#define INGOT_ABI_VERSION 2u
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+// Attention's key range is cut at multiples of this position (invariant 5).
+#define INGOT_SPLIT_TOKENS 512u
+#define INGOT_SPLIT_ROWS 64u
 
 // One KV cache group as a step sees it.
 typedef struct ingot_kv_view {
@@ -83,7 +91,7 @@ enum ingot_segment_kind {
   INGOT_SEGMENT_WEIGHTS = 1,
   INGOT_SEGMENT_CODE_CPU = 2, // flat position-independent text + rodata; tag = level (3: v3, 4: v4)
   INGOT_SEGMENT_CUBIN = 3,    // tag = architecture (80, 90, ...)
-  INGOT_SEGMENT_PTX = 4,
+  INGOT_SEGMENT_PTX = 4,      // text; tag = lowest architecture it runs on
   INGOT_SEGMENT_TOKENIZER = 5,
   INGOT_SEGMENT_CHAT_TEMPLATE = 6,
 };
@@ -96,7 +104,7 @@ typedef struct ingot_segment {
   uint64_t hash;   // XXH3-64 of the bytes
 } ingot_segment;
 
-#define INGOT_FORMAT_VERSION 1u
+#define INGOT_FORMAT_VERSION 2u
 #define INGOT_MAGIC "INGOT\r\n\x1a"
 #define INGOT_SEGMENT_ALIGNMENT 4096u
 

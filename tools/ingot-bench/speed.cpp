@@ -53,9 +53,9 @@ struct Bench {
   }
 };
 
-uint64_t bytes_per_token(const plan::Plan &plan) {
+uint64_t bytes_per_token(const plan::Program &program) {
   uint64_t bytes = 0;
-  for (const plan::Entry *entry : {plan.body(), plan.head()})
+  for (const plan::Entry *entry : {program.body(), program.head()})
     for (const plan::Step *step : *entry->steps()) bytes += step->weight_bytes();
   return bytes;
 }
@@ -88,7 +88,8 @@ double median(std::vector<double> values) {
 }
 
 Status measure_speed(const Artifact &artifact, const BenchOptions &options, SpeedReport *report) {
-  report->bytes_per_token = bytes_per_token(artifact.plan());
+  INGOT_TRY(artifact.supports(plan::Target::cpu));
+  report->bytes_per_token = bytes_per_token(*artifact.program(plan::Target::cpu));
   for (int32_t threads : options.threads) {
     std::vector<SpeedCase> cases;
     add_cases(options, uint32_t(threads), &cases);

@@ -11,11 +11,11 @@ struct MemoryQuestion {
   uint32_t rows = 512;                // of a step
 };
 
-// Bytes that a session takes for the question.
+// Bytes that a session of the program takes for the question.
 struct MemoryAnswer {
   size_t weights, activations, logits, kv;
 };
-MemoryAnswer memory_needed(const Artifact &artifact, const MemoryQuestion &question);
+MemoryAnswer memory_needed(const Artifact &artifact, const plan::Program &program, const MemoryQuestion &question);
 
 std::string describe_text(const Artifact &artifact, const MemoryQuestion &question);
 std::string describe_json(const Artifact &artifact, const MemoryQuestion &question);

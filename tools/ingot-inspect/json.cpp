@@ -43,31 +43,64 @@ void add_segments(Json *json, const Layout &layout) {
   json->end_array();
 }
 
-void add_variants(Json *json, const char *key, const plan::Plan &plan,
+void add_variants(Json *json, const char *key, const plan::Program &program,
                   const flatbuffers::Vector<flatbuffers::Offset<plan::Variant>> *variants) {
   json->begin_array(key);
   for (uint32_t i = 0; i < count_of(variants); ++i) {
     const plan::Variant &variant = *variants->Get(i);
     json->begin_object().integer("max_rows", variant.max_rows());
-    json->text("kernel", text_of(plan.kernels()->Get(variant.kernel())->name()));
+    json->text("kernel", text_of(program.kernels()->Get(variant.kernel())->name()));
     json->text("grid", plan::EnumNameGrid(variant.grid())).integer("units", variant.units());
     json->integer("per", variant.per()).integer("streams", variant.streams()).end_object();
   }
   json->end_array();
 }
 
-void add_entry(Json *json, const plan::Plan &plan, const plan::Entry &entry, uint64_t arena) {
+void add_entry(Json *json, const plan::Program &program, const plan::Entry &entry, uint64_t arena) {
   json->begin_object(plan::EnumNameSpace(entry.space())).integer("arena_bytes_per_row", int64_t(arena));
   json->begin_array("steps");
   for (const plan::Step *step : *entry.steps()) {
     json->begin_object().text("name", text_of(step->name()));
     json->integer("weight_bytes", int64_t(step->weight_bytes())).integer("ops_per_row", int64_t(step->ops_per_row()));
     json->integer("prepared_bytes_per_row", int64_t(step->prepared_bytes_per_row()));
-    add_variants(json, "prepare", plan, step->prepare());
-    add_variants(json, "main", plan, step->main());
+    json->integer("partial_bytes", int64_t(step->partial_bytes()));
+    add_variants(json, "prepare", program, step->prepare());
+    add_variants(json, "main", program, step->main());
+    add_variants(json, "finish", program, step->finish());
     json->end_object();
   }
   json->end_array().end_object();
+}
+
+void add_kernels(Json *json, const plan::Program &program) {
+  json->begin_array("kernels");
+  for (const plan::Kernel *kernel : *program.kernels()) {
+    json->begin_object()
+        .text("name", text_of(kernel->name()))
+        .integer("scratch_bytes", int64_t(kernel->scratch_bytes()));
+    if (program.target() == plan::Target::cuda)
+      json->integer("block_threads", kernel->block_threads())
+          .integer("block_items", kernel->block_items())
+          .integer("shared_bytes", kernel->shared_bytes());
+    json->end_object();
+  }
+  json->end_array();
+}
+
+void add_program(Json *json, const Artifact &artifact, const plan::Program &program, const MemoryQuestion &question) {
+  json->begin_object().text("target", plan::EnumNameTarget(program.target()));
+  json->begin_array("code");
+  for (const plan::Code *code : *program.code())
+    json->begin_object().integer("segment", code->segment()).integer("level", code->level()).end_object();
+  json->end_array();
+  MemoryAnswer memory = memory_needed(artifact, program, question);
+  json->begin_object("memory").integer("sequences", question.sequences).integer("tokens", question.tokens);
+  json->integer("weights", int64_t(memory.weights)).integer("kv", int64_t(memory.kv));
+  json->integer("activations", int64_t(memory.activations)).integer("logits", int64_t(memory.logits)).end_object();
+  add_kernels(json, program);
+  add_entry(json, program, *program.body(), program.body_arena_bytes_per_row());
+  add_entry(json, program, *program.head(), program.head_arena_bytes_per_row());
+  json->end_object();
 }
 
 } // namespace
@@ -90,13 +123,9 @@ std::string describe_json(const Artifact &artifact, const MemoryQuestion &questi
     json.integer("page_bytes", int64_t(group.page_bytes())).end_object();
   }
   json.end_array();
-  MemoryAnswer memory = memory_needed(artifact, question);
-  json.begin_object("memory").integer("sequences", question.sequences).integer("tokens", question.tokens);
-  json.integer("weights", int64_t(memory.weights)).integer("kv", int64_t(memory.kv));
-  json.integer("activations", int64_t(memory.activations)).integer("logits", int64_t(memory.logits)).end_object();
-  add_entry(&json, plan, *plan.body(), plan.body_arena_bytes_per_row());
-  add_entry(&json, plan, *plan.head(), plan.head_arena_bytes_per_row());
-  json.end_object();
+  json.begin_array("programs");
+  for (const plan::Program *program : *plan.programs()) add_program(&json, artifact, *program, question);
+  json.end_array().end_object();
   return json.str();
 }
 

@@ -3,14 +3,14 @@
 
 namespace ingot {
 
-MemoryAnswer memory_needed(const Artifact &artifact, const MemoryQuestion &question) {
+MemoryAnswer memory_needed(const Artifact &artifact, const plan::Program &program, const MemoryQuestion &question) {
   const plan::Plan &plan = artifact.plan();
   size_t rows = align_up(question.rows, 64), sequences = question.sequences;
   uint32_t tokens = question.tokens ? question.tokens : artifact.facts().max_context();
   auto weights = artifact.layout().find(INGOT_SEGMENT_WEIGHTS);
   return {.weights = weights ? weights->size : 0,
           .activations =
-              plan.body_arena_bytes_per_row() * rows + plan.head_arena_bytes_per_row() * align_up(sequences, 64),
+              program.body_arena_bytes_per_row() * rows + program.head_arena_bytes_per_row() * align_up(sequences, 64),
           .logits = sequences * artifact.facts().vocab_size() * sizeof(float),
           .kv = cache_bytes(plan, question.sequences, tokens, question.rows)};
 }

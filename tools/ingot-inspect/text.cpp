@@ -46,13 +46,14 @@ void add_segments(std::string *out, const Artifact &artifact) {
   add(out, "  plan           %12zu bytes\n", layout.plan.size());
   for (uint32_t i = 0; i < layout.header->segment_count; ++i) {
     const ingot_segment &segment = layout.segments[i];
-    std::string tag = segment.kind == INGOT_SEGMENT_CODE_CPU ? " v" + std::to_string(segment.tag) : "";
+    std::string tag =
+        segment.tag == 0 ? "" : (segment.kind == INGOT_SEGMENT_CODE_CPU ? " v" : " sm_") + std::to_string(segment.tag);
     add(out, "  %-14s %12llu bytes at %llu, hash %016llx\n", (segment_kind_name(segment.kind) + tag).c_str(),
         (unsigned long long)segment.size, (unsigned long long)segment.offset, (unsigned long long)segment.hash);
   }
 }
 
-void add_entry(std::string *out, const plan::Plan &plan, const plan::Entry &entry, uint64_t arena) {
+void add_entry(std::string *out, const plan::Program &program, const plan::Entry &entry, uint64_t arena) {
   uint64_t bytes = 0, ops = 0;
   for (const plan::Step *step : *entry.steps()) bytes += step->weight_bytes(), ops += step->ops_per_row();
   add(out, "%-11s %u steps; floor: %s of weights a step, %.3f M multiply-adds a row; %s of activations a row\n",
@@ -60,11 +61,24 @@ void add_entry(std::string *out, const plan::Plan &plan, const plan::Entry &entr
       format_size(arena).c_str());
   for (const plan::Step *step : *entry.steps()) {
     const plan::Variant &last = *step->main()->Get(step->main()->size() - 1);
-    add(out, "  %-28s %10llu weight bytes %10llu madd/row  %u slots%s  %u variants, last: %s\n", text_of(step->name()),
-        (unsigned long long)step->weight_bytes(), (unsigned long long)step->ops_per_row(), count_of(step->bindings()),
-        count_of(step->prepare()) ? ", prepare" : "", step->main()->size(),
-        text_of(plan.kernels()->Get(last.kernel())->name()));
+    add(out, "  %-28s %10llu weight bytes %10llu madd/row  %u slots%s%s  %u variants, last: %s\n",
+        text_of(step->name()), (unsigned long long)step->weight_bytes(), (unsigned long long)step->ops_per_row(),
+        count_of(step->bindings()), count_of(step->prepare()) ? ", prepare" : "",
+        count_of(step->finish()) ? ", finish" : "", step->main()->size(),
+        text_of(program.kernels()->Get(last.kernel())->name()));
   }
+}
+
+void add_program(std::string *out, const Artifact &artifact, const plan::Program &program,
+                 const MemoryQuestion &question) {
+  MemoryAnswer memory = memory_needed(artifact, program, question);
+  add(out, "\nprogram     %s, %u kernels\n", plan::EnumNameTarget(program.target()), program.kernels()->size());
+  add(out, "memory      %u sequence(s) x %u tokens: weights %s%s, KV cache %s, activations %s, logits %s\n",
+      question.sequences, question.tokens ? question.tokens : artifact.facts().max_context(),
+      format_size(memory.weights).c_str(), program.target() == plan::Target::cpu ? " (mapped)" : "",
+      format_size(memory.kv).c_str(), format_size(memory.activations).c_str(), format_size(memory.logits).c_str());
+  add_entry(out, program, *program.body(), program.body_arena_bytes_per_row());
+  add_entry(out, program, *program.head(), program.head_arena_bytes_per_row());
 }
 
 } // namespace
@@ -80,13 +94,7 @@ std::string describe_text(const Artifact &artifact, const MemoryQuestion &questi
         text_of(group.name()), group.layers(), group.kv_heads(), group.key_dim(), group.value_dim(),
         plan::EnumNameDType(group.type()), group.window(), group.page_tokens(), (unsigned long long)group.page_bytes());
   }
-  MemoryAnswer memory = memory_needed(artifact, question);
-  add(&out, "memory      %u sequence(s) x %u tokens: weights %s (mapped), KV cache %s, activations %s, logits %s\n",
-      question.sequences, question.tokens ? question.tokens : artifact.facts().max_context(),
-      format_size(memory.weights).c_str(), format_size(memory.kv).c_str(), format_size(memory.activations).c_str(),
-      format_size(memory.logits).c_str());
-  add_entry(&out, plan, *plan.body(), plan.body_arena_bytes_per_row());
-  add_entry(&out, plan, *plan.head(), plan.head_arena_bytes_per_row());
+  for (const plan::Program *program : *plan.programs()) add_program(&out, artifact, *program, question);
   return out;
 }
 

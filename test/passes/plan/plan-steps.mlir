@@ -15,6 +15,8 @@ func.func @head(%z: tensor<?x20xf32>) -> tensor<?x8xf32> {
   %l = plan.launch "logits"(%z) {weights = [], prepare = [], main = [#plan.variant<max_rows = 4294967295, kernel = @k, grid = rows, units = 1, per = 1, streams = 0>], prepared_bytes_per_row = 0, prepare_private_rows = 0, ops_per_row = 0} : (tensor<?x20xf32>) -> tensor<?x8xf32>
   return %l : tensor<?x8xf32>
 }
+// CHECK: plan.program cpu attributes {q_tile_rows = 1 : i64}
+// CHECK: plan.kernel @k
 // CHECK-DAG: plan.buffer @b0_first body {bytes_per_row = 128 : i64, offset_per_row = 0 : i64}
 // CHECK-DAG: plan.buffer @b1_second body {bytes_per_row = 128 : i64, offset_per_row = 128 : i64}
 // CHECK-DAG: plan.buffer @b2_third body {bytes_per_row = 128 : i64, offset_per_row = 0 : i64}

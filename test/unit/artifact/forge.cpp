@@ -173,31 +173,63 @@ std::unique_ptr<plan::EntryT> toy_head() {
   return head;
 }
 
+std::unique_ptr<plan::ProgramT> toy_program(const ToyOptions &options) {
+  auto program = std::make_unique<plan::ProgramT>();
+  for (uint32_t level = 3; level <= (options.v4 ? 4u : 3u); ++level) {
+    auto code = std::make_unique<plan::CodeT>();
+    code->segment = level - 2;
+    code->level = level;
+    program->code.push_back(std::move(code));
+  }
+  for (uint32_t k = 0; k < toy_kernels; ++k) {
+    auto kernel = std::make_unique<plan::KernelT>();
+    kernel->name = toy_kernel_names[k];
+    kernel->scratch_bytes = 100;
+    for (uint32_t c = 0; c < program->code.size(); ++c) kernel->address.push_back(plan::CodeAddress(c, 0, k * 16));
+    program->kernels.push_back(std::move(kernel));
+  }
+  program->buffers.push_back(buffer("x", 0));
+  program->buffers.push_back(buffer("y", 64));
+  program->body_arena_bytes_per_row = 128;
+  program->q_tile_rows = 3;
+  program->body = toy_body(options);
+  program->head = toy_head();
+  return program;
+}
+
+// The same steps for CUDA; the second attend leaves partial results to a grid after it.
+std::unique_ptr<plan::ProgramT> toy_cuda_program(const ToyOptions &options) {
+  std::unique_ptr<plan::ProgramT> program = toy_program(options);
+  program->target = plan::Target::cuda;
+  program->code.clear();
+  for (uint32_t level : {80u, 90u}) {
+    auto code = std::make_unique<plan::CodeT>();
+    code->segment = (options.v4 ? 3 : 2) + (level == 90);
+    code->level = level;
+    program->code.push_back(std::move(code));
+  }
+  for (auto &kernel : program->kernels) {
+    kernel->address.clear();
+    kernel->block_threads = 128;
+    kernel->block_items = 4;
+    kernel->shared_bytes = 1024;
+  }
+  plan::StepT &attend = *program->body->steps.back();
+  attend.bindings.push_back(bind(BindingKind::prepared, 0));
+  attend.partial_bytes = 64;
+  attend.finish.push_back(variant(UINT32_MAX, ToyKernel::attend, 1, 1));
+  return program;
+}
+
 } // namespace
 
 plan::PlanT toy_plan(const ToyOptions &options) {
   plan::PlanT plan;
   plan.facts = toy_facts(options);
   plan.weights_segment = 0;
-  for (uint32_t level = 3; level <= (options.v4 ? 4u : 3u); ++level) {
-    auto code = std::make_unique<plan::CodeT>();
-    code->segment = level - 2;
-    code->level = level;
-    plan.code.push_back(std::move(code));
-  }
-  for (uint32_t k = 0; k < toy_kernels; ++k) {
-    auto kernel = std::make_unique<plan::KernelT>();
-    kernel->name = toy_kernel_names[k];
-    kernel->scratch_bytes = 100;
-    for (uint32_t c = 0; c < plan.code.size(); ++c) kernel->address.push_back(plan::CodeAddress(c, 0, k * 16));
-    plan.kernels.push_back(std::move(kernel));
-  }
   plan.weights.push_back(weight("embed", 0, toy_vocab));
   for (uint32_t layer = 0; layer < toy_layers; ++layer)
     plan.weights.push_back(weight("linear", toy_vocab * 64 + layer * toy_hidden * 64, toy_hidden));
-  plan.buffers.push_back(buffer("x", 0));
-  plan.buffers.push_back(buffer("y", 64));
-  plan.body_arena_bytes_per_row = 128;
   auto group = std::make_unique<plan::CacheGroupT>();
   group->name = "g0";
   group->layers = toy_layers;
@@ -207,11 +239,12 @@ plan::PlanT toy_plan(const ToyOptions &options) {
   group->page_tokens = options.page_tokens;
   group->page_bytes = toy_layers * options.page_tokens * 64;
   plan.cache_groups.push_back(std::move(group));
-  plan.q_tile_rows = 3;
-  plan.body = toy_body(options);
-  plan.head = toy_head();
+  plan.programs.push_back(toy_program(options));
+  if (options.cuda) plan.programs.push_back(toy_cuda_program(options));
   return plan;
 }
+
+plan::ProgramT &program_of(plan::PlanT &plan) { return *plan.programs[0]; }
 
 // Weights are small and differ in every place; the code answers 0 and does nothing.
 std::vector<Segment> toy_segments(const ToyOptions &options) {
@@ -223,6 +256,10 @@ std::vector<Segment> toy_segments(const ToyOptions &options) {
   for (uint32_t k = 0; k < toy_kernels; ++k) memcpy(code.data() + 16 * k, answer_0, sizeof answer_0);
   std::vector<Segment> segments = {{INGOT_SEGMENT_WEIGHTS, 0, bytes}, {INGOT_SEGMENT_CODE_CPU, 3, code}};
   if (options.v4) segments.push_back({INGOT_SEGMENT_CODE_CPU, 4, code});
+  if (options.cuda) {
+    segments.push_back({INGOT_SEGMENT_PTX, 80, {'/', '/'}});
+    segments.push_back({INGOT_SEGMENT_CUBIN, 90, {0x7f, 'E', 'L', 'F'}});
+  }
   return segments;
 }
 
@@ -232,7 +269,9 @@ std::vector<uint8_t> toy_file(const ToyOptions &options) {
 
 Status open_toy(const std::vector<uint8_t> &file, Artifact *artifact, const ArtifactOptions &options) {
   INGOT_TRY(Artifact::open_bytes(file, "toy", options, artifact));
-  for (uint32_t k = 0; k < toy_kernels && k < artifact->plan().kernels()->size(); ++k)
+  for (uint32_t k = 0; k < toy_kernels && artifact->program(plan::Target::cpu) &&
+                       k < artifact->program(plan::Target::cpu)->kernels()->size();
+       ++k)
     artifact->replace_kernel(k, toy_kernel_functions[k]);
   return {};
 }

@@ -23,9 +23,11 @@ void reseal(std::vector<uint8_t> &file);
 // vocab 40, hidden 16, 2 layers: embed, 2 x (prepare + linear, attend), norm; head: logits. One cache group.
 struct ToyOptions {
   uint32_t max_context = 64, page_tokens = 4, window = 0, private_rows = 2;
-  bool v4 = true; // code for v4, too
+  bool v4 = true;    // code for v4, too
+  bool cuda = false; // a second program, for CUDA: PTX 80 and a cubin 90 that nobody could run
 };
 plan::PlanT toy_plan(const ToyOptions &options = {});
+plan::ProgramT &program_of(plan::PlanT &plan); // for the CPU
 std::vector<Segment> toy_segments(const ToyOptions &options = {});
 std::vector<uint8_t> toy_file(const ToyOptions &options = {});
 

@@ -91,7 +91,7 @@ TEST(Layout, ResealedLiesAreRefusedByName) {
   };
   const Lie lies[] = {
       {"not an .ingot file", [](auto &f) { header_of(f).magic[0] = 'X'; }},
-      {"format 2", [](auto &f) { header_of(f).format_version = 2; }},
+      {"format 9", [](auto &f) { header_of(f).format_version = 9; }},
       {"kernel ABI 9", [](auto &f) { header_of(f).abi_version = 9; }},
       {"reserved", [](auto &f) { header_of(f).reserved = 1; }},
       {"the file has", [](auto &f) { header_of(f).file_size += 1; }},

@@ -42,12 +42,16 @@ struct WriterTest : ModelFixture {
     contents.plan.facts = std::make_unique<plan::FactsT>();
     contents.plan.facts->name = "test";
     contents.plan.weights = planWeights(contents.weights);
-    for (uint32_t level : {3u, 4u}) {
-      contents.code.push_back({level, std::vector<uint8_t>(5000 + level, uint8_t(level))});
-      contents.plan.code.push_back(std::make_unique<plan::CodeT>());
-      contents.plan.code.back()->level = level;
-    }
+    contents.plan.programs.push_back(std::make_unique<plan::ProgramT>());
+    for (uint32_t level : {3u, 4u}) addCode(contents, INGOT_SEGMENT_CODE_CPU, level);
     contents.tokenizer = {1, 2, 3};
+  }
+
+  static void addCode(ArtifactContents &contents, ingot_segment_kind kind, uint32_t level) {
+    contents.code.push_back({kind, level, std::vector<uint8_t>(5000 + level, uint8_t(level))});
+    auto &code = contents.plan.programs.back()->code;
+    code.push_back(std::make_unique<plan::CodeT>());
+    code.back()->level = level;
   }
 
   std::string output() const { return folder + "/out.ingot"; }
@@ -115,7 +119,7 @@ TEST_F(WriterTest, HeaderRecordsPlanAndSegmentsReadBack) {
   const plan::Plan *plan = plan::GetPlan(file.data() + header.plan_offset);
   EXPECT_EQ(plan->facts()->name()->str(), "test");
   EXPECT_EQ(plan->weights_segment(), 2u);
-  EXPECT_EQ(plan->code()->Get(1)->segment(), 1u);
+  EXPECT_EQ(plan->programs()->Get(0)->code()->Get(1)->segment(), 1u);
   ASSERT_EQ(plan->weights()->size(), 3u);
   const char *names[] = {"a_r", "g_r", "b_r"}, *layouts[] = {"int4.sym.g32", "rows.f32", "f32"};
   for (uint32_t i = 0; i < 3; ++i) {
@@ -141,6 +145,27 @@ TEST_F(WriterTest, TheRuntimeReadsTheFrame) {
   ASSERT_NE(layout.find(INGOT_SEGMENT_WEIGHTS), nullptr);
   EXPECT_EQ(layout.find(INGOT_SEGMENT_WEIGHTS)->hash, hash_of(layout.bytes(*layout.find(INGOT_SEGMENT_WEIGHTS))));
   EXPECT_EQ(layout.find(INGOT_SEGMENT_CHAT_TEMPLATE), nullptr);
+}
+
+TEST_F(WriterTest, ProgramsFollowEachOther) {
+  parseWeights();
+  ArtifactContents contents;
+  fill(contents);
+  contents.plan.programs.push_back(std::make_unique<plan::ProgramT>());
+  addCode(contents, INGOT_SEGMENT_PTX, 80);
+  addCode(contents, INGOT_SEGMENT_CUBIN, 90);
+  ASSERT_TRUE(bool(writeArtifact(contents, output(), 1, [](uint64_t, uint64_t) {})));
+  std::vector<uint8_t> file = readFile(output());
+  Layout layout;
+  ASSERT_TRUE(read_layout(file, "out", &layout).ok());
+  const plan::Plan *plan = plan::GetPlan(layout.plan.data());
+  ASSERT_EQ(plan->programs()->size(), 2u);
+  const plan::Code *ptx = plan->programs()->Get(1)->code()->Get(0), *cubin = plan->programs()->Get(1)->code()->Get(1);
+  EXPECT_EQ(layout.segments[ptx->segment()].kind, INGOT_SEGMENT_PTX);
+  EXPECT_EQ(layout.segments[ptx->segment()].tag, 80u);
+  EXPECT_EQ(layout.segments[cubin->segment()].kind, INGOT_SEGMENT_CUBIN);
+  EXPECT_EQ(file[layout.segments[cubin->segment()].offset + 5089], 90);
+  EXPECT_EQ(plan->weights_segment(), 4u);
 }
 
 TEST_F(WriterTest, SameContentsGiveTheSameBytes) {

@@ -61,7 +61,15 @@ TEST(PlanMirror, EntryHasTheSchemasFieldsAndItsArena) {
   Names fields = fieldsOf("table", "Entry");
   EXPECT_EQ(fields.erase("steps"), 1u); // the region
   EXPECT_EQ(attributesOf("plan.entry", {{"arena_bytes_per_row", ""}}), fields);
-  EXPECT_TRUE(fieldsOf("table", "Plan").contains("body_arena_bytes_per_row"));
+  EXPECT_TRUE(fieldsOf("table", "Program").contains("body_arena_bytes_per_row"));
+}
+
+TEST(PlanMirror, ProgramHasTheSchemasFieldsBesideWhatItHolds) {
+  Names fields = fieldsOf("table", "Program");
+  for (const char *held :
+       {"code", "kernels", "buffers", "body", "head", "body_arena_bytes_per_row", "head_arena_bytes_per_row"})
+    EXPECT_EQ(fields.erase(held), 1u) << held;
+  EXPECT_EQ(attributesOf("plan.program"), fields);
 }
 
 TEST(PlanMirror, VariantAndBindingAttributesHaveTheSchemasFields) {
@@ -83,7 +91,9 @@ TEST(PlanMirror, EnumsHaveTheSchemasCases) {
     for (unsigned i = 0; i < count; ++i) names.insert(stringify(i).str());
     return names;
   };
-  Names grid = fieldsOf("enum", "Grid"), space = fieldsOf("enum", "Space"), kind = fieldsOf("enum", "BindingKind");
+  Names grid = fieldsOf("enum", "Grid"), space = fieldsOf("enum", "Space"), kind = fieldsOf("enum", "BindingKind"),
+        target = fieldsOf("enum", "Target");
+  EXPECT_EQ(cases([](unsigned i) { return plan_ir::stringifyTarget(plan_ir::Target(i)); }, target.size()), target);
   EXPECT_EQ(cases([](unsigned i) { return plan_ir::stringifyGrid(plan_ir::Grid(i)); }, grid.size()), grid);
   EXPECT_EQ(cases([](unsigned i) { return plan_ir::stringifySpace(plan_ir::Space(i)); }, space.size()), space);
   EXPECT_EQ(cases([](unsigned i) { return plan_ir::stringifyBindingKind(plan_ir::BindingKind(i)); }, kind.size()),
