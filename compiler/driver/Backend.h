@@ -20,5 +20,6 @@ public:
 
 /// `options` outlives the backend.
 std::unique_ptr<Backend> createCpuBackend(const CompileOptions &options, mlir::Location location);
+std::unique_ptr<Backend> createCudaBackend(const CompileOptions &options, mlir::Location location);
 
 } // namespace ingot

@@ -6,6 +6,7 @@
 #include "compiler/driver/ModelFolder.h"
 #include "compiler/driver/PlanTranslation.h"
 #include "compiler/import/Import.h"
+#include "compiler/target/CudaTarget.h"
 #include "compiler/weights/recipe.h"
 #include "dialects/decoder/Decoder.h"
 #include "dialects/graph/Graph.h"
@@ -48,6 +49,7 @@ private:
     registry.insert<func::FuncDialect, arith::ArithDialect, scf::SCFDialect, LLVM::LLVMDialect, decoder::DecoderDialect,
                     weights::WeightsDialect, plan_ir::PlanDialect, graph::GraphDialect>();
     cpu::registerCpuTarget(registry);
+    cuda::registerCudaTarget(registry);
     return registry;
   }
 
@@ -97,7 +99,8 @@ private:
 
   /// One target's program, from the module that all targets share.
   LogicalResult buildProgram(const std::string &target) {
-    std::unique_ptr<Backend> backend = createCpuBackend(options, module->getLoc());
+    std::unique_ptr<Backend> backend =
+        (target == "cuda" ? createCudaBackend : createCpuBackend)(options, module->getLoc());
     double begin = 0.09 + 0.41 * programs.size() / options.targets.size(), share = 0.41 / options.targets.size();
     std::string suffix = target == "cpu" ? "" : "-" + target;
     modules.push_back(module->clone());

@@ -33,6 +33,38 @@ static bool isFormat(const std::string &text) {
   return text == "none" || (known && (group == "32" || group == "64" || group == "128"));
 }
 
+static bool contains(const std::vector<std::string> &list, const char *text) {
+  return std::find(list.begin(), list.end(), text) != list.end();
+}
+
+static int parseTargets(const std::string &text, CompileOptions &options) {
+  std::vector<std::string> names = splitList(text);
+  options.targets.clear();
+  for (const char *known : {"cpu", "cuda"}) // the order of the programs, however they were asked for
+    if (std::erase(names, known)) options.targets.push_back(known);
+  if (!names.empty() || options.targets.empty())
+    return usage("--target '" + text + "': expected cpu, cuda or cpu,cuda");
+  return -1;
+}
+
+static int parseArchitectures(const std::string &text, CompileOptions &options) {
+  if (text.empty()) return -1;
+  options.architectures.clear();
+  if (text == "none") return -1;
+  for (const std::string &name : splitList(text)) {
+    static const unsigned known[] = {80, 86, 87, 89, 90, 100, 120};
+    auto named = [&](unsigned architecture) { return name == std::to_string(architecture); };
+    auto found = std::find_if(std::begin(known), std::end(known), named);
+    if (found == std::end(known))
+      return usage("--sm '" + text + "': expected none, or some of 80, 86, 87, 89, 90, 100, 120");
+    options.architectures.push_back(*found);
+  }
+  std::sort(options.architectures.begin(), options.architectures.end());
+  auto same = std::unique(options.architectures.begin(), options.architectures.end());
+  options.architectures.erase(same, options.architectures.end());
+  return options.architectures.empty() ? usage("--sm: expected none, or some of 80, 86, 87, 89, 90, 100, 120") : -1;
+}
+
 static int parseLevels(const std::string &text, CompileOptions &options) {
   options.cpuLevels.clear();
   for (const std::string &name : splitList(text)) {
@@ -48,16 +80,19 @@ static int parseLevels(const std::string &text, CompileOptions &options) {
 int ingot::parseOptions(int argc, char **argv, IngotcOptions &options) {
   CompileOptions &compile = options.compile;
   compile.jobs = usable_cpus();
-  std::string target = "cpu", levels = "v3,v4", numerics = "exact", progress = "auto", calibrate, sm;
+  std::string target = "cpu", levels, numerics = "exact", progress = "auto", calibrate, architectures;
   bool noWeights = false;
   CLI::App app("Compiles an ONNX decoder model into one .ingot file.", "ingotc");
   app.footer(kClosing);
   app.set_version_flag("--version", "ingotc 0.1.0");
   app.add_option("MODEL", compile.model, "an ONNX file or a model folder")->required();
   app.add_option("-o,--output", compile.output, "the artifact to write (default: the model's name with .ingot)");
-  app.add_option("--target", target, "cpu (cuda is not there yet)");
-  app.add_option("--cpu", levels, "levels of generated code: v3 (AVX2), v4 (AVX-512 VNNI)");
-  app.add_option("--sm", sm, "GPU architectures (not there yet)");
+  app.add_option("--target", target, "machines that the artifact runs on: cpu, cuda or cpu,cuda (default: cpu)");
+  app.add_option("--cpu", levels, "levels of generated code: v3 (AVX2), v4 (AVX-512 VNNI); default: both");
+  app.add_option(
+      "--sm", architectures,
+      "with --target cuda: GPU architectures that get a cubin, of 80, 86, 87, 89, 90, 100, 120 (default: 80,90); "
+      "none: PTX only, which every card since 80 compiles when it loads the model, and no ptxas is needed");
   app.add_option("--quantize", compile.quantize, "none, int8 or int4[:GROUP], GROUP 32, 64 or 128");
   app.add_option("--quantize-head", compile.quantizeHead,
                  "the same for the head (default: int8 when --quantize is given)");
@@ -83,8 +118,11 @@ int ingot::parseOptions(int argc, char **argv, IngotcOptions &options) {
     int code = app.exit(error, std::cout, std::cerr);
     return code == 0 ? exit_done : exit_usage;
   }
-  if (target != "cpu") return usage("--target '" + target + "': only cpu is there yet");
-  if (!sm.empty()) return usage("--sm: GPU targets are not there yet");
+  if (int code = parseTargets(target, compile); code >= 0) return code;
+  bool cpu = contains(compile.targets, "cpu"), cuda = contains(compile.targets, "cuda");
+  if (!levels.empty() && !cpu) return usage("--cpu goes with --target cpu");
+  if (!architectures.empty() && !cuda) return usage("--sm goes with --target cuda");
+  if (int code = parseArchitectures(architectures, compile); code >= 0) return code;
   if (!calibrate.empty()) return usage("--calibrate: not there yet");
   if (numerics != "exact") return usage("--numerics '" + numerics + "': only exact is there yet");
   if (!isFormat(compile.quantize))
@@ -107,5 +145,5 @@ int ingot::parseOptions(int argc, char **argv, IngotcOptions &options) {
     bool folder = std::filesystem::is_directory(model, ignored);
     compile.output = (folder ? model.filename() : model.stem()).string() + ".ingot";
   }
-  return parseLevels(levels, compile);
+  return parseLevels(levels.empty() ? "v3,v4" : levels, compile);
 }

@@ -1,0 +1,48 @@
+// CUDA as a target of the driver: one module of kernels, PTX for the architectures asked for, and their cubins.
+#include "compiler/driver/Backend.h"
+#include "compiler/kernels/cuda/LaunchKernels.h"
+#include "compiler/target/CudaTarget.h"
+
+using namespace mlir;
+using namespace ingot;
+
+/// Virtual architectures. sm_80's text runs on every card; sm_90 has programmatic dependent launch.
+static std::vector<unsigned> ptxLevels(ArrayRef<unsigned> architectures) {
+  return llvm::is_contained(architectures, 90u) ? std::vector<unsigned>{80, 90} : std::vector<unsigned>{80};
+}
+
+namespace {
+class CudaBackend : public Backend {
+public:
+  CudaBackend(const CompileOptions &options, Location location)
+      : options(options), module(ModuleOp::create(location)),
+        kernels(*module, {.exactActivations = options.activations == "f32"}) {}
+
+  const char *target() const override { return "cuda"; }
+  KernelGenerator &generator() override { return kernels; }
+
+  FailureOr<std::vector<CompiledCode>> generateCode(std::vector<KernelReport> &) override {
+    cuda::CudaOptions codegen;
+    codegen.levels = ptxLevels(options.architectures);
+    codegen.cubins = options.architectures;
+    codegen.jobs = options.jobs;
+    codegen.dumpDirectory = options.dumpAsm;
+    codegen.objects = options.objects;
+    auto compiled = cuda::compileCuda(*module, codegen);
+    if (failed(compiled)) return failure();
+    std::vector<CompiledCode> code;
+    for (cuda::PtxText &ptx : compiled->texts)
+      code.push_back({INGOT_SEGMENT_PTX, ptx.level, std::vector<uint8_t>(ptx.text.begin(), ptx.text.end()), {}});
+    return code;
+  }
+
+private:
+  const CompileOptions &options;
+  OwningOpRef<ModuleOp> module;
+  cuda::CudaKernels kernels;
+};
+} // namespace
+
+std::unique_ptr<Backend> ingot::createCudaBackend(const CompileOptions &options, Location location) {
+  return std::make_unique<CudaBackend>(options, location);
+}
