@@ -4,10 +4,9 @@
 // Invariants
 //  1. open() takes all memory that the device will ever use; nothing allocates per step (CUDA: once the shapes of steps
 //     have been seen, see cuda/README.md).
-//  2. run() may return before the work is done; finish() waits for all of it. Nothing but run() comes between a run()
-//     and its finish(). After an error of either nothing is running any more.
-//  3. Code::device_lost is for ever: every later call of this device returns it again, and so does every device of the
-//     process on the same GPU. The process should end.
+//  2. When run() returns, with an error or without, nothing is running any more (but see 3).
+//  3. Code::device_lost is for ever: every later call of this device returns it again, and every other device of the
+//     process on the same GPU fails, too. A step that hangs may still be running. The process should end.
 // One thread at a time.
 #pragma once
 #include "runtime/artifact/artifact.h"
@@ -34,6 +33,7 @@ struct DeviceOptions {
   uint32_t most_rows = 1;           // of a body, pads included
   uint32_t most_logits = 1;         // rows of a head
   uint32_t most_segments = 1;       // sequences in a step
+  uint32_t max_context = 1;         // tokens of a sequence
   const PageRange *pages = nullptr; // [cache groups of the plan]
   bool timed = false;               // keep the times of grids
   Allocator allocator = system_allocator();
@@ -52,13 +52,23 @@ struct DeviceFacts {
   uint32_t level = 0;        // of the code that runs: 3 or 4 (CPU), 80, 90, ... (CUDA)
   uint32_t threads = 0;      // CPU; 0: none
   uint64_t memory_bytes = 0; // of the device's own memory that is taken; 0: the host's
-  uint64_t host_ns = 0;      // since open: the processor's time in run() and finish(), waiting not counted; 0: not kept
+  uint64_t host_ns = 0;      // since open: the processor's time in run(), waiting for the GPU not counted; CPU: 0
+};
+
+// What a run computes: a step's body over batch->n_rows rows, a head over batch->n_logits, or one after the other.
+enum class Work : uint8_t { body = 1, head = 2, both = 3 };
+inline bool has(Work work, plan::Space space) { return (uint8_t(work) & (space == plan::Space::body ? 1 : 2)) != 0; }
+
+// Added to by a run. On CUDA body_ns holds both.
+struct WorkTimes {
+  uint64_t body_ns = 0, head_ns = 0;
 };
 
 enum class GridPart : uint8_t { prepare, main, finish };
 
 // One grid of the last run, for profiles. begin, end: ns of the options' clock; both 0 when it had no items.
 struct GridRun {
+  plan::Space space;
   uint32_t step;
   GridPart part;
   uint64_t rows, items, begin, end;
@@ -78,11 +88,9 @@ public:
   // Before the next run.
   virtual Status copy_page(uint32_t group, uint32_t from, uint32_t to) = 0;
 
-  // Runs the body over batch->n_rows rows, or the head over batch->n_logits; a head may follow its body at once. The
-  // batch may change between body and head only in its choice of logits rows. `cancel` becoming true ends the run with
-  // Code::cancelled.
-  virtual Status run(plan::Space space, const std::atomic<bool> *cancel) = 0;
-  virtual Status finish(const std::atomic<bool> *cancel) = 0;
+  // Does the work that the batch describes. A head alone is one over other rows of the last body. `cancel` becoming
+  // true ends the run with Code::cancelled: at once on the CPU, after the step that the GPU is at on CUDA.
+  virtual Status run(Work work, const std::atomic<bool> *cancel, WorkTimes *times) = 0;
 
   // A row of the last head: float [vocab] on the host, valid until the next run.
   virtual Status logits(uint32_t row, const float **values) = 0;

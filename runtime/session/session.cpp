@@ -67,6 +67,7 @@ Status Session::open_device() {
                           {.most_rows = uint32_t(align_up(options_.max_rows, options_.pad_rows)),
                            .most_logits = options_.max_logits,
                            .most_segments = options_.max_sequences,
+                           .max_context = options_.max_context,
                            .pages = pages,
                            .timed = options_.timed,
                            .allocator = options_.allocator,
@@ -182,20 +183,13 @@ Status Session::reserve_all() {
   return {};
 }
 
-Status Session::run(plan::Space space, uint64_t *ns) {
-  uint64_t begin = options_.clock();
-  Status status = device_->run(space, &cancel_);
-  *ns += options_.clock() - begin;
+Status Session::run(Work work) {
+  WorkTimes times;
+  Status status = device_->run(work, &cancel_, &times);
+  stats_.body_ns += times.body_ns;
+  stats_.head_ns += times.head_ns;
   if (status.code() == Code::cancelled) cancel_.store(false);
-  if (status.ok() && observer_.ran) observer_.ran(observer_.self, space, *device_.get());
-  return status;
-}
-
-Status Session::finish() {
-  uint64_t begin = options_.clock();
-  Status status = device_->finish(&cancel_);
-  stats_.body_ns += options_.clock() - begin;
-  if (status.code() == Code::cancelled) cancel_.store(false);
+  if (status.ok() && observer_.ran) observer_.ran(observer_.self, *device_.get());
   return status;
 }
 
@@ -225,9 +219,7 @@ Status Session::step() {
   batch_.finish();
   select(0);
   Status status = reserve_all();
-  if (status.ok()) status = run(plan::Space::body, &stats_.body_ns);
-  if (status.ok() && wanted_ > 0) status = run(plan::Space::head, &stats_.head_ns);
-  if (status.ok()) status = finish();
+  if (status.ok()) status = run(wanted_ > 0 ? Work::both : Work::body);
   if (!status.ok()) {
     wanted_ = window_count_ = 0;
     end_step();
@@ -252,8 +244,7 @@ Status Session::need_row(uint32_t index) {
   select(index / options_.max_logits * options_.max_logits);
   uint32_t count = window_count_;
   window_count_ = 0;
-  INGOT_TRY(run(plan::Space::head, &stats_.head_ns));
-  INGOT_TRY(finish());
+  INGOT_TRY(run(Work::head));
   window_count_ = count;
   stats_.logit_rows += count;
   return {};

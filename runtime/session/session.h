@@ -43,9 +43,9 @@ struct SessionStats {
   size_t kv_used_bytes, kv_capacity_bytes;
 };
 
-// Sees each run of an entry (for profiles).
+// Sees each run (for profiles).
 struct RunObserver {
-  void (*ran)(void *self, plan::Space space, const Device &device) = nullptr;
+  void (*ran)(void *self, const Device &device) = nullptr;
   void *self = nullptr;
 };
 
@@ -98,8 +98,7 @@ private:
   Status open_device();
   static Status copy_page(void *self, uint32_t group, uint32_t from, uint32_t to);
   void select(uint32_t first);
-  Status run(plan::Space space, uint64_t *ns);
-  Status finish();
+  Status run(Work work);
   Status need_row(uint32_t index);
   void begin_step();
   void end_step();

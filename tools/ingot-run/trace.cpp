@@ -12,20 +12,20 @@ Status Trace::open(const std::string &path, Session *session) {
   return file_.open(path);
 }
 
-void Trace::ran(void *self, plan::Space space, const Device &device) { static_cast<Trace *>(self)->add(space, device); }
+void Trace::ran(void *self, const Device &device) { static_cast<Trace *>(self)->add(device); }
 
-void Trace::add(plan::Space space, const Device &device) {
+void Trace::add(const Device &device) {
   if (!status_.ok()) return;
-  const plan::Entry &entry = space == plan::Space::body ? *program_->body() : *program_->head();
   static constexpr const char *parts[] = {" (prepare)", "", " (finish)"};
   for (size_t i = 0; i < device.grid_count(); ++i) {
     GridRun grid = device.grid(i);
     if (grid.end == 0) continue; // no items
+    const plan::Entry &entry = grid.space == plan::Space::body ? *program_->body() : *program_->head();
     const plan::Step &step = *entry.steps()->Get(grid.step);
     Json event;
     event.begin_object().text("ph", "X").integer("pid", 1).integer("tid", 1);
     event.text("name", std::string(text_of(step.name())) + parts[size_t(grid.part)]);
-    event.text("cat", plan::EnumNameSpace(space));
+    event.text("cat", plan::EnumNameSpace(grid.space));
     event.number("ts", double(grid.begin - start_) / 1000).number("dur", double(grid.end - grid.begin) / 1000);
     event.begin_object("args").integer("step", grid.step).integer("rows", int64_t(grid.rows));
     event.integer("items", int64_t(grid.items));

@@ -14,8 +14,8 @@ public:
   Status commit();
 
 private:
-  static void ran(void *self, plan::Space space, const Device &device);
-  void add(plan::Space space, const Device &device);
+  static void ran(void *self, const Device &device);
+  void add(const Device &device);
 
   OutputFile file_;
   const plan::Program *program_ = nullptr; // that runs

@@ -22,7 +22,7 @@ struct Needs {
   uint32_t slots = 0, steps = 0;
 
   Status add(const plan::Entry &entry, size_t rows) {
-    steps = std::max(steps, entry.steps()->size());
+    steps += entry.steps()->size();
     for (const plan::Step *step : *entry.steps()) {
       slots = std::max(slots, step->bindings()->size());
       uint64_t &shared = shared_per_row[int(entry.space())];
@@ -172,14 +172,26 @@ void CpuExecutor::add_phases(const plan::Step &step, uint32_t index, ingot_args 
   phases_[n_phases_++] = phase;
 }
 
-Status CpuExecutor::run(plan::Space space, const std::atomic<bool> *cancel) {
-  bool body = space == plan::Space::body;
-  const BoundEntry &bound = body ? body_ : head_;
-  uint64_t rows = body ? batch_->n_rows : batch_->n_logits;
-  n_phases_ = 0;
+Status CpuExecutor::run(const BoundEntry &bound, uint64_t rows, const std::atomic<bool> *cancel) {
+  size_t first = n_phases_;
   for (uint32_t s = 0; s < bound.args.size(); ++s)
     add_phases(*bound.entry->steps()->Get(s), s, bound.args[s].args, rows);
-  return pool_.run(phases(), cancel, times_.data());
+  return pool_.run({phases_.data() + first, n_phases_ - first}, cancel,
+                   times_.size() ? times_.data() + first : nullptr);
+}
+
+Status CpuExecutor::run(Work work, const std::atomic<bool> *cancel, WorkTimes *times) {
+  uint64_t begin = options_.clock();
+  n_phases_ = n_body_phases_ = 0;
+  Status status;
+  if (has(work, plan::Space::body)) status = run(body_, batch_->n_rows, cancel);
+  n_body_phases_ = n_phases_;
+  uint64_t middle = options_.clock();
+  times->body_ns += middle - begin;
+  if (!status.ok() || !has(work, plan::Space::head)) return status;
+  status = run(head_, batch_->n_logits, cancel);
+  times->head_ns += options_.clock() - middle;
+  return status;
 }
 
 Status CpuExecutor::copy_page(uint32_t group, uint32_t from, uint32_t to) {
@@ -204,8 +216,10 @@ DeviceFacts CpuExecutor::facts() const { return {.level = artifact_->cpu_level()
 
 GridRun CpuExecutor::grid(size_t index) const {
   const Phase &phase = phases_[index];
-  bool prepare = index + 1 < n_phases_ && phases_[index + 1].step == phase.step;
-  return {.step = phase.step,
+  size_t end = index < n_body_phases_ ? n_body_phases_ : n_phases_;
+  bool prepare = index + 1 < end && phases_[index + 1].step == phase.step;
+  return {.space = index < n_body_phases_ ? plan::Space::body : plan::Space::head,
+          .step = phase.step,
           .part = prepare ? GridPart::prepare : GridPart::main,
           .rows = phase.args->rows,
           .items = phase.items,

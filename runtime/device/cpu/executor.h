@@ -15,8 +15,7 @@ public:
   Status open(const Artifact &artifact, const DeviceOptions &options, const ingot_batch *batch) override;
   uint8_t *pages(uint32_t group) const override { return pages_[group].bytes.data(); }
   Status copy_page(uint32_t group, uint32_t from, uint32_t to) override;
-  Status run(plan::Space space, const std::atomic<bool> *cancel) override;
-  Status finish(const std::atomic<bool> *) override { return {}; }
+  Status run(Work work, const std::atomic<bool> *cancel, WorkTimes *times) override;
   Status logits(uint32_t row, const float **values) override;
   Status argmax(uint32_t row, int32_t *token) override;
   DeviceFacts facts() const override;
@@ -45,7 +44,7 @@ private:
   const plan::Variant &choose(const flatbuffers::Vector<flatbuffers::Offset<plan::Variant>> &variants,
                               uint64_t rows) const;
   void add_phases(const plan::Step &step, uint32_t index, ingot_args *args, uint64_t rows);
-  std::span<const Phase> phases() const { return {phases_.data(), n_phases_}; }
+  Status run(const BoundEntry &bound, uint64_t rows, const std::atomic<bool> *cancel);
 
   const Artifact *artifact_ = nullptr;
   const plan::Program *program_ = nullptr;
@@ -57,7 +56,7 @@ private:
   BoundEntry body_, head_;
   Array<Phase> phases_;
   Array<PhaseTime> times_;
-  size_t n_phases_ = 0;
+  size_t n_phases_ = 0, n_body_phases_ = 0; // of the last run; the body's come first
   Pool pool_;
 };
 
