@@ -30,10 +30,12 @@ if ((${#missing[@]})); then
 fi
 
 venv=build/venv
-for requirements in tools/models/requirements.txt ${1:+test/requirements.txt}; do
+for requirements in tools/models/requirements.txt compiler/target/requirements.txt ${1:+test/requirements.txt}; do
   stamp=$venv/.$(dirname "$requirements" | tr / -)
   cmp -s "$requirements" "$stamp" && continue
   [ -d "$venv" ] || python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements"
+  alone= # ptxas is a program: the toolkit's libraries that its package asks for are 300 MB of nothing
+  [ "$requirements" = compiler/target/requirements.txt ] && alone=--no-deps
+  "$venv/bin/pip" install --quiet --disable-pip-version-check $alone -r "$requirements"
   cp "$requirements" "$stamp"
 done

@@ -100,16 +100,19 @@ static void setLinkage(Module &module, ArrayRef<EntryPoint> entries) {
   }
 }
 
-/// Assembly with effects may synchronise threads. A load is `invariant` for the CPU while the kernel runs; here the
-/// grid before may still be writing.
+/// Assembly with effects may synchronise threads; without, it computes, or it loads (ptx.load_nc). A load is
+/// `invariant` for the CPU while the kernel runs; here the grid before may still be writing.
 static void setEffects(Module &module) {
   for (Function &function : module)
     for (Instruction &instruction : instructions(function)) {
       instruction.setMetadata(LLVMContext::MD_invariant_load, nullptr);
       auto *call = dyn_cast<CallBase>(&instruction);
       if (!call || !call->isInlineAsm()) continue;
-      if (cast<InlineAsm>(call->getCalledOperand())->hasSideEffects())
+      auto *assembly = cast<InlineAsm>(call->getCalledOperand());
+      if (assembly->hasSideEffects())
         call->addFnAttr(Attribute::Convergent);
+      else if (StringRef(assembly->getAsmString()).starts_with("ld."))
+        call->setOnlyReadsMemory();
       else
         call->setDoesNotAccessMemory();
     }

@@ -41,4 +41,8 @@ llvm::Expected<std::string> printPtx(llvm::Module &module, llvm::TargetMachine &
 /// One text of the kernels' texts, in the order given.
 std::string mergePtx(unsigned level, llvm::ArrayRef<llvm::StringRef> kernels);
 
+/// ptxas on all architectures that `options` names; errors are emitted at `location`.
+mlir::FailureOr<std::vector<Cubin>> assembleCubins(mlir::Location location, llvm::ArrayRef<PtxText> texts,
+                                                   const CudaOptions &options);
+
 } // namespace ingot::cuda

@@ -157,6 +157,9 @@ FailureOr<CudaCode> compileCuda(ModuleOp module, const CudaOptions &options) {
     if (failed(text)) return failure();
     code.texts.push_back({level, std::move(*text)});
   }
+  auto cubins = assembleCubins(module.getLoc(), code.texts, options);
+  if (failed(cubins)) return failure();
+  code.cubins = std::move(*cubins);
   return code;
 }
 

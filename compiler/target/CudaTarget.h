@@ -13,7 +13,9 @@
 //  only
 //     ptx.load_nc may be written above it.
 //  5. No call, no atomic of LLVM, no intrinsic without an instruction: refused with the kernel's name.
+//  6. No cubin whose kernels spill, have a stack frame or draw a warning about performance from ptxas.
 #pragma once
+#include "compiler/target/Ptxas.h"
 #include "mlir/IR/BuiltinOps.h"
 #include <cstdint>
 #include <string>
@@ -28,9 +30,11 @@ namespace ingot::cuda {
 struct CudaOptions {
   std::vector<unsigned> levels = {80}; // virtual architectures: 80, 90; a text each
   std::vector<unsigned> cubins;        // real architectures; empty: no ptxas is needed
-  unsigned jobs = 1;                   // threads that optimise
-  std::string dumpDirectory;           // when set, <kernel>.sm_<level>.{mlir,ll,ptx} are written here
-  cpu::ObjectCache *objects = nullptr; // PTX of kernels; not used while dumping
+  std::string ptxas;                   // its path; empty: it is looked for (Ptxas.h)
+  unsigned jobs = 1;                   // threads that optimise, processes that assemble
+  std::string dumpDirectory;           // when set, gets <kernel>.sm_<level>.{mlir,ll,ptx}, kernels.sm_<real>.sass
+  bool disassemble = false;            // count instructions for the report, where nvdisasm is there
+  cpu::ObjectCache *objects = nullptr; // PTX of kernels and cubins; not used while dumping
 };
 
 struct PtxText {
@@ -40,6 +44,7 @@ struct PtxText {
 
 struct CudaCode {
   std::vector<PtxText> texts; // ascending levels
+  std::vector<Cubin> cubins;  // ascending architectures, each made of the highest level that it can run
 };
 
 /// Registers dialects and LLVM IR translations that compileCuda needs.

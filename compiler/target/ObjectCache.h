@@ -19,7 +19,7 @@ public:
   using Bytes = llvm::SmallVector<char, 0>;
 
   static Key keyOf(llvm::StringRef kernel, CpuLevel level) { return keyOf(kernel, uint64_t(level)); }
-  static Key keyOf(llvm::StringRef kernel, uint64_t target); // CUDA: the virtual architecture
+  static Key keyOf(llvm::StringRef kernel, uint64_t target); // CUDA: an architecture
   std::optional<Bytes> find(Key key);
   void insert(Key key, const Bytes &object);
   size_t hits() const { return hitCount; }

@@ -37,8 +37,10 @@ static int parse(int argc, char **argv, std::string &file, cuda::CudaOptions &op
     if (name == "--level") {
       if (value != "80" && value != "90") return usage("--level is 80 or 90");
       options.levels = {value == "80" ? 80u : 90u};
-    } else if (name == "--dump") options.dumpDirectory = value;
-    else return usage("unknown option " + name);
+    } else if (name == "--dump")
+      options.dumpDirectory = value;
+    else
+      return usage("unknown option " + name);
   }
   return file.empty() ? usage("no file") : -1;
 }

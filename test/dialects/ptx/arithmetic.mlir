@@ -16,7 +16,8 @@ module @mma {
     // CHECK: mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32
     %h:4 = ptx.mma u8s8 (%a, %b, %b, %a) (%a, %b) (%g#0, %g#1, %g#2, %g#3) : i32, i32, i32, i32 -> i32, i32, i32, i32
     ptx.store %to, %e#0, %e#1, %e#2, %e#3 : !llvm.ptr, f32, f32, f32, f32
-    ptx.store %to, %h#0, %h#1, %h#2, %h#3 : !llvm.ptr, i32, i32, i32, i32
+    %next = llvm.getelementptr %to[16] : (!llvm.ptr) -> !llvm.ptr, i8
+    ptx.store %next, %h#0, %h#1, %h#2, %h#3 : !llvm.ptr, i32, i32, i32, i32
     return
   }
 }
@@ -25,16 +26,16 @@ module @mma {
 module @words {
   func.func @words(%a: i32, %b: i32, %x: f32, %y: f32, %to: !llvm.ptr) attributes {ptx.entry = #ptx.entry<threads = 32>} {
     // CHECK: dp4a.s32.s32
+    // CHECK: ld.param.f32 [[X:%f[0-9]+]], [words_param_2];
     %c = ptx.dp4a ss %a, %b, %b : i32
     // CHECK: dp4a.u32.s32
     %d = ptx.dp4a us %c, %b, %b : i32
+    // CHECK: ld.param.f32 [[Y:%f[0-9]+]], [words_param_3];
     // CHECK: dp4a.s32.u32
     %e = ptx.dp4a su %d, %b, %b : i32
     // CHECK: dp4a.u32.u32
     %f = ptx.dp4a uu %e, %b, %b : i32
     // The high half comes first in PTX.
-    // CHECK-DAG: ld.param.f32 [[X:%f[0-9]+]], [words_param_2];
-    // CHECK-DAG: ld.param.f32 [[Y:%f[0-9]+]], [words_param_3];
     // CHECK: cvt.rn.f16x2.f32 %r{{[0-9]+}}, [[Y]], [[X]];
     %g = ptx.pack f16 %x, %y : i32
     // CHECK: cvt.rn.bf16x2.f32 %r{{[0-9]+}}, [[Y]], [[X]];

@@ -10,14 +10,14 @@ module {
 module @copies {
   func.func @copies(%from: !llvm.ptr, %to: !llvm.ptr) attributes {ptx.entry = #ptx.entry<threads = 32>} {
     %n = ptx.id thread : i32
-    // CHECK: mov.u64 [[BASE:%rd[0-9]+]], ingot_shared;
     %s = ptx.shared : !llvm.ptr<3>
-    // CHECK: add.s64 [[SLOT:%rd[0-9]+]], [[BASE]], 1024;
     %s1 = ptx.shared {offset = 1024 : i32} : !llvm.ptr<3>
     // CHECK: prefetch.global.L2 [%rd{{[0-9]+}}];
     ptx.prefetch %from : !llvm.ptr
+    // CHECK: mov.u64 [[BASE:%rd[0-9]+]], ingot_shared;
     // CHECK: cp.async.cg.shared.global [[[BASE]]], [%rd{{[0-9]+}}], 16;
     ptx.cp_async %s, %from : !llvm.ptr
+    // CHECK: add.s64 [[SLOT:%rd[0-9]+]], [[BASE]], 1024;
     // CHECK: cp.async.cg.shared.global [[[SLOT]]], [%rd{{[0-9]+}}], 16, %r{{[0-9]+}};
     ptx.cp_async %s1, %from, %n : !llvm.ptr
     // CHECK: cp.async.commit_group;

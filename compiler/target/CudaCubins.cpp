@@ -1,0 +1,87 @@
+// Cubins of all architectures, a process of ptxas each, as many at a time as there are jobs.
+#include "compiler/target/CudaStages.h"
+#include "compiler/target/ObjectCache.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/ThreadPool.h"
+
+using namespace mlir;
+
+namespace ingot::cuda {
+
+using cpu::ObjectCache;
+
+namespace {
+struct Assembly {
+  unsigned sm;
+  const PtxText *text;
+  Cubin cubin;
+  std::string error;
+};
+} // namespace
+
+/// The text of the highest level that `sm` can run, or null.
+static const PtxText *textFor(unsigned sm, ArrayRef<PtxText> texts) {
+  const PtxText *best = nullptr;
+  for (const PtxText &text : texts)
+    if (text.level <= sm) best = &text;
+  return best;
+}
+
+// A cubin that was made before has no report: nobody asks for one while kernels are shared (a report wants them anew).
+static llvm::Error assemble(Assembly &work, const Tools &tools, const CudaOptions &options) {
+  bool disassemble = options.disassemble || !options.dumpDirectory.empty();
+  ObjectCache *cache = disassemble ? nullptr : options.objects;
+  ObjectCache::Key key = cache ? ObjectCache::keyOf(work.text->text, 1000 + work.sm) : ObjectCache::Key();
+  if (auto known = cache ? cache->find(key) : std::nullopt) {
+    work.cubin = {work.sm, {known->begin(), known->end()}, {}, {}};
+    return llvm::Error::success();
+  }
+  auto cubin = assemblePtx(tools, work.text->text, work.sm, disassemble);
+  if (!cubin) return cubin.takeError();
+  for (const KernelReport &kernel : cubin->kernels)
+    if (std::string what = complaint(kernel); !what.empty())
+      return llvm::createStringError(llvm::inconvertibleErrorCode(), what);
+  work.cubin = std::move(*cubin);
+  if (cache) cache->insert(key, ObjectCache::Bytes(work.cubin.bytes.begin(), work.cubin.bytes.end()));
+  return llvm::Error::success();
+}
+
+static LogicalResult dump(Location location, const Cubin &cubin, const CudaOptions &options) {
+  if (options.dumpDirectory.empty() || cubin.sass.empty()) return success();
+  std::string path = options.dumpDirectory + "/kernels.sm_" + std::to_string(cubin.sm) + ".sass";
+  std::error_code error;
+  llvm::raw_fd_ostream stream(path, error);
+  if (!error) stream << cubin.sass, stream.close(), error = stream.error();
+  if (!error) return success();
+  stream.clear_error();
+  return emitError(location) << "cannot write '" << path << "': " << error.message();
+}
+
+FailureOr<std::vector<Cubin>> assembleCubins(Location location, ArrayRef<PtxText> texts, const CudaOptions &options) {
+  std::vector<Assembly> work;
+  for (unsigned sm : options.cubins) {
+    const PtxText *text = textFor(sm, texts);
+    if (!text) return emitError(location) << "sm_" << sm << " is too old: CUDA kernels need sm_80 or newer";
+    work.push_back({sm, text, {}, {}});
+  }
+  if (work.empty()) return std::vector<Cubin>();
+  llvm::sort(work, [](const Assembly &a, const Assembly &b) { return a.sm < b.sm; });
+  auto tools = findTools(options.ptxas);
+  if (!tools) return emitError(location) << llvm::toString(tools.takeError());
+
+  llvm::DefaultThreadPool pool(llvm::hardware_concurrency(std::max(1u, options.jobs)));
+  for (Assembly &one : work) pool.async([&] { one.error = llvm::toString(assemble(one, *tools, options)); });
+  pool.wait();
+
+  std::vector<Cubin> cubins;
+  for (Assembly &one : work) {
+    if (!one.error.empty()) return emitError(location) << one.error;
+    if (failed(dump(location, one.cubin, options))) return failure();
+    cubins.push_back(std::move(one.cubin));
+  }
+  return cubins;
+}
+
+} // namespace ingot::cuda
