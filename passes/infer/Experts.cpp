@@ -16,7 +16,7 @@ const PickedRows *Experts::pickedRows(Value value) const {
 
 bool Experts::infer(Operation *op, llvm::function_ref<void()> rule) {
   if (isa<graph::NonzeroOp>(op) && typing[op->getOperand(0)].isToken()) return startPicked(op);
-  if (isa<graph::TopkOp>(op) && typing[op->getOperand(0)].isToken()) return startSorted(op, rule);
+  if (isa<graph::TopkOp>(op) && typing[op->getOperand(0)].isToken()) return startSorted(op);
   for (Value operand : op->getOperands())
     if (World *world = worldOf(operand)) return routed(op, world, rule), true;
   if (isa<graph::MatmulOp>(op) && llvm::all_of(op->getOperands(), [&](Value v) { return typing[v].isToken(); }))
@@ -38,7 +38,8 @@ Router *Experts::routerOf(Value value) {
   while (!work.empty() && seen.size() < 64) {
     Operation *op = work.pop_back_val().getDefiningOp();
     if (!op || !seen.insert(op).second) continue;
-    if ((found = dyn_cast<graph::TopkOp>(op))) break;
+    found = dyn_cast<graph::TopkOp>(op);
+    if (found) break;
     for (Value operand : op->getOperands())
       if (typing[operand].isToken()) work.push_back(operand);
   }
@@ -108,7 +109,7 @@ bool Experts::startPicked(Operation *op) {
 }
 
 /// topk of all S * slots indices with k = S * slots: the assignments sorted by expert.
-bool Experts::startSorted(Operation *op, llvm::function_ref<void()> rule) {
+bool Experts::startSorted(Operation *op) {
   auto topk = cast<graph::TopkOp>(op);
   Shape shape(typing.shape(topk.getInput()));
   if (shape.size() != 1 || shape[0].constant()) return false;

@@ -78,7 +78,7 @@ private:
   Router *routerOf(mlir::Value value);
   Expr routedForm(Router &router, mlir::Value value, llvm::ArrayRef<Expr> indices);
   bool startPicked(mlir::Operation *op);
-  bool startSorted(mlir::Operation *op, llvm::function_ref<void()> rule);
+  bool startSorted(mlir::Operation *op);
   void routed(mlir::Operation *op, World *world, llvm::function_ref<void()> rule);
   void product(mlir::Operation *op, World *world);
   void gather(mlir::Operation *op, World *world, llvm::function_ref<void()> rule);

@@ -48,7 +48,7 @@ bool inferAttentionProduct(graph::MatmulOp op, Typing &typing);
 /// A number for all keys of a query.
 bool reduceScores(graph::ReduceOp op, Typing &typing, const Shape &shape);
 /// `result` is all rows of a cache, in the order of its shape's constant factors.
-void setCache(Typing &typing, mlir::Value result, Shape shape, CachePart part);
+void setCache(Typing &typing, mlir::Value result, const Shape &shape, CachePart part);
 /// The origin of a cache's reads; the same for equal parts.
 unsigned cacheOf(Typing &typing, const CachePart &part);
 /// Two shapes that must be equal tell the sizes of pasts which the file leaves open.

@@ -62,7 +62,7 @@ unsigned ingot::infer::cacheOf(Typing &typing, const CachePart &part) {
   return origin;
 }
 
-void ingot::infer::setCache(Typing &typing, Value result, Shape shape, CachePart part) {
+void ingot::infer::setCache(Typing &typing, Value result, const Shape &shape, CachePart part) {
   unsigned origin = cacheOf(typing, part);
   ClosedForm form = [&typing, shape, origin](Indices at) -> Expr {
     auto place = rowPlace(typing.exprs, shape, at);
@@ -73,7 +73,7 @@ void ingot::infer::setCache(Typing &typing, Value result, Shape shape, CachePart
 
 void ingot::infer::learnSizes(Typing &typing, ArrayRef<Dim> a, ArrayRef<Dim> b) {
   for (auto [one, other] : llvm::zip(a, b))
-    for (auto [open, known] : {std::pair(one, other), std::pair(other, one)}) {
+    for (const auto &[open, known] : {std::pair(one, other), std::pair(other, one)}) {
       if (!known.constant() || open.factors().size() != 1 || open.constant()) continue;
       Expr size = open.factors()[0];
       auto axis = size.isAffine() && size->terms.size() == 1 ? typing.attention.openSizes.find(size->terms[0].first)
