@@ -161,7 +161,7 @@ FailureOr<LaunchKernels> LaneKernels::generateExperts(decoder::LaunchOp launch, 
 }
 
 // An attend launch is attend alone: its query an input, its result yielded.
-static FailureOr<AttendShape> attendShape(decoder::AttendOp root) {
+FailureOr<AttendShape> attendShape(const LaunchFrame &frame, decoder::AttendOp root) {
   auto yield = cast<decoder::YieldOp>(root->getBlock()->getTerminator());
   if (!isa<BlockArgument>(root.getQuery()) || root->getNextNode() != yield || &root->getBlock()->front() != root ||
       yield.getValues() != ValueRange{root.getResult()})
@@ -181,6 +181,11 @@ static FailureOr<AttendShape> attendShape(decoder::AttendOp root) {
   if (shape.heads % layout->kvHeads || LaunchFrame::columns(root.getQuery()) != shape.heads * layout->keyDim ||
       LaunchFrame::columns(root.getResult()) != shape.heads * layout->valueDim)
     return root.emitOpError("has ") << shape.heads << " heads that do not fit its cache group or its rows";
+  if (root.getSinks()) {
+    const WeightView &sinks = frame.weight(root.getSinksAttr());
+    if (sinks.packed || sinks.format.type != WeightFormat::Type::f32 || sinks.rows * sinks.cols != shape.heads)
+      return root.emitOpError("wants its sinks as one plain f32 a head");
+  }
   return shape;
 }
 
@@ -188,13 +193,8 @@ FailureOr<LaunchKernels> LaneKernels::generateAttend(decoder::LaunchOp launch, c
   auto frame = LaunchFrame::build(launch);
   if (failed(frame)) return failure();
   auto root = cast<decoder::AttendOp>(launch.getRoot());
-  auto shape = attendShape(root);
+  auto shape = attendShape(*frame, root);
   if (failed(shape)) return failure();
-  if (root.getSinks()) {
-    const WeightView &sinks = frame->weight(root.getSinksAttr());
-    if (sinks.packed || sinks.format.type != WeightFormat::Type::f32 || sinks.rows * sinks.cols != shape->heads)
-      return root.emitOpError("wants its sinks as one plain f32 a head");
-  }
   KernelVariant variant;
   variant.kernel = stem + "_attend";
   variant.grid = GridKind::queryTiles;

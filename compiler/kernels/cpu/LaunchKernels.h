@@ -3,7 +3,8 @@
 // A region becomes one kernel a variant and, where its root's input must be normalised or quantised, a prepare kernel.
 // All have the same name in every level's module: <launch>_<hash>_<what>.
 #pragma once
-#include "compiler/kernels/cpu/Emitter.h"
+#include "compiler/kernels/cpu/Attend.h"
+#include "compiler/kernels/cpu/LaunchFrame.h"
 #include "passes/lower/KernelGenerator.h"
 
 namespace ingot::cpu {
@@ -53,6 +54,10 @@ private:
 
 /// The stem of a launch's kernels: letters, digits and '_' only, whatever it is called.
 std::string kernelStem(decoder::LaunchOp launch, uint64_t hash);
+
+/// What an attend launch computes: attend alone, its query an input, its result yielded. Errors: anything else, heads
+/// that do not fit the cache or the rows, sinks that are not one f32 a head.
+mlir::FailureOr<AttendShape> attendShape(const LaunchFrame &frame, decoder::AttendOp root);
 
 /// Launch rule 7. Two launches with equal hashes may share kernels.
 uint64_t hashLaunch(decoder::LaunchOp launch);

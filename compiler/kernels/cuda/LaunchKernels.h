@@ -6,23 +6,25 @@
 
 namespace ingot::cuda {
 
-struct CudaOptions {
+struct KernelOptions {
   bool exactActivations = false; // --activations f32 was asked for: tensor cores get hi + lo terms
 };
 
 class CudaKernels : public cpu::LaneKernels {
 public:
   /// `module` is empty; compileCuda() takes it when all launches are lowered. It must outlive this. Not thread-safe.
-  explicit CudaKernels(mlir::ModuleOp module, CudaOptions options = {})
+  explicit CudaKernels(mlir::ModuleOp module, KernelOptions options = {})
       : LaneKernels(cpu::Machine::cuda), module(module), options(options) {}
 
   mlir::FailureOr<LaunchKernels> generate(decoder::LaunchOp launch) override;
 
 private:
   mlir::LogicalResult emit(KernelVariant &variant, Body body) override;
+  mlir::FailureOr<LaunchKernels> generateTensorAttend(cpu::LaunchFrame &frame, decoder::AttendOp root,
+                                                      const cpu::AttendShape &shape);
 
   mlir::ModuleOp module;
-  CudaOptions options;
+  KernelOptions options;
 };
 
 } // namespace ingot::cuda

@@ -1,0 +1,40 @@
+// Flash-decoding on tensor cores: paged attention over an f16 cache, keys cut into splits, then combined.
+// (Dao, "FlashAttention-2", 2023; Dao et al., "Flash-Decoding", 2023. The cache is the CPU's: kernels/cpu/KvLayout.h.)
+//
+// Invariants
+//  1. A tile is the absolute positions [64 t, 64 t + 64); its (m, l, o) are made from nothing. A split is 8 tiles, the
+//     absolute positions [512 s, 512 s + 512), combined ascending from (-inf, 0, 0); splits are combined ascending
+//     likewise. Who combines them (this kernel when n_splits is 1, the finish grid else) changes no bit.
+//  2. A query that sees nothing of a tile or split keeps its state: its bits do not depend on who shares its CTA.
+//  3. Values at positions the sequence has not written are read as 0: 0 * NaN would be NaN.
+//  4. f16 rounds q (scaled by a power of two so that nothing overflows) and p; with two terms q = hi + lo, p = hi + lo
+//     keep 22 bits. Sums are f32.
+#pragma once
+#include "compiler/kernels/cpu/Attend.h"
+#include "passes/lower/KernelGenerator.h"
+
+namespace ingot::cuda {
+
+/// Whether the tensor cores serve this shape: an f16 cache and head dims that are multiples of 16, at most 256.
+bool isTensorAttend(const cpu::AttendShape &shape);
+
+/// Bytes of a row's partial result of one split: o [heads][valueDim], m [heads], l [heads], f32.
+uint64_t attendPartialBytes(const cpu::AttendShape &shape);
+
+struct AttendOperands {
+  cpu::Value query;    // ptr, row 0: [heads][keyDim] f32
+  cpu::Value partials; // ptr, [rows][n_splits] of attendPartialBytes
+  cpu::Value layer;    // i64, index inside the cache group
+};
+
+/// Emits the main kernel into a module of its own: a CTA takes one item of the grid kv heads x splits x query tiles,
+/// item = (tile * n_splits + split) * kv heads + head. `terms`: f16 terms of q and p, 1 or 2. Fills in the variant.
+mlir::LogicalResult emitTensorAttend(mlir::ModuleOp module, KernelVariant &variant, const cpu::AttendShape &shape,
+                                     unsigned terms, llvm::function_ref<AttendOperands(cpu::Emitter &e)> operands);
+
+/// Emits the finish grid's items [e.begin, e.end), on lanes: item = row * heads + head. `sinks`: ptr to one f32 a query
+/// head, or null.
+void emitAttendFinish(cpu::Emitter &e, const cpu::AttendShape &shape, cpu::Value partials, cpu::Value result,
+                      cpu::Value sinks);
+
+} // namespace ingot::cuda
