@@ -62,8 +62,6 @@ public:
     function.walk([&](LLVM::StoreOp op) { noteCount(op, op.getValue().getType()); });
     b.setInsertionPointToStart(&function.getBody().front());
     worker = std::make_unique<LaneExchange>(b, function.getLoc());
-    for (BlockArgument argument : function.getArguments())
-      if (isGeneric(argument.getType())) inGlobalMemory(argument);
     walk(function.getBody());
     for (Operation *op : llvm::reverse(dead)) op->erase();
     return success();
@@ -244,15 +242,6 @@ private:
 
   //===- memory ---------------------------------------------------------------------------------------------------===//
 
-  /// Pointers that come from outside lead to global memory.
-  void inGlobalMemory(Value pointer) {
-    Location loc = pointer.getLoc();
-    auto global = LLVM::LLVMPointerType::get(b.getContext(), 1);
-    auto cast = b.create<LLVM::AddrSpaceCastOp>(loc, global, pointer);
-    auto generic = b.create<LLVM::AddrSpaceCastOp>(loc, pointer.getType(), cast);
-    pointer.replaceAllUsesExcept(generic, cast);
-  }
-
   /// Constant offsets go last, so that neighbours share an address.
   Value elementAddress(Location loc, Value address, Type element, int64_t count) {
     Place place = placeOf(address);
@@ -269,16 +258,13 @@ private:
   }
 
   void distribute(LLVM::LoadOp op) {
-    if (auto vector = vectorOf(op.getType())) {
-      Type element = vector.getElementType();
-      Value address = elementAddress(op.getLoc(), op.getAddr(), element, vector.getDimSize(0));
-      auto load = b.create<LLVM::LoadOp>(op.getLoc(), element, address, elementAlignment(element), op.getVolatile_(),
-                                         op.getNontemporal(), op.getInvariant());
-      return replace(op, load, true);
-    }
-    if (!isGeneric(op.getType()) || !isGeneric(op.getAddr().getType())) return;
-    b.setInsertionPointAfter(op);
-    inGlobalMemory(op.getRes());
+    auto vector = vectorOf(op.getType());
+    if (!vector) return;
+    Type element = vector.getElementType();
+    Value address = elementAddress(op.getLoc(), op.getAddr(), element, vector.getDimSize(0));
+    auto load = b.create<LLVM::LoadOp>(op.getLoc(), element, address, elementAlignment(element), op.getVolatile_(),
+                                       op.getNontemporal(), op.getInvariant());
+    replace(op, load, true);
   }
 
   /// Runs `body` in the lanes where `condition` holds.

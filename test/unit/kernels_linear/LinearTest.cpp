@@ -74,18 +74,27 @@ struct Linear {
   uint64_t xStride = c.int8Activations ? prepared.bytes() : (c.cols * 4 + 63) / 64 * 64;
   uint64_t yStride = shape.blocks() * 64;
 
-  std::string kernelName(size_t variant) const { return nameOf(c) + ".v" + std::to_string(variant); }
+  std::string kernelName(size_t variant) const {
+    std::string name = nameOf(c) + ".v" + std::to_string(variant);
+    std::replace(name.begin(), name.end(), '.', '_'); // PTX names its entries so
+    return name;
+  }
 
   void emit(LoadedCode &code) const {
-    for (auto [i, variant] : llvm::enumerate(linearVariants(shape))) {
-      Emitter e(*code.module, code.level, kernelName(i));
-      Value y = e.slotPointer(2);
-      emitLinear(e, shape, variant, {e.slotPointer(0), e.slotPointer(1), xStride},
-                 [&](Value token, Value unit, llvm::ArrayRef<Value> blocks) {
-                   Value row = e.at(e.at(y, e.imul(token, yStride)), e.imul(unit, 64 * int64_t(c.unitBlocks)));
-                   for (auto [b, block] : llvm::enumerate(blocks)) e.store(block, e.at(row, 64 * int64_t(b)));
-                 });
-      e.finish();
+    for (auto [i, linear] : llvm::enumerate(linearVariants(shape, code.machine))) {
+      KernelVariant variant;
+      variant.kernel = kernelName(i), variant.maxRows = linear.maxRows;
+      variant.units = linear.units(shape), variant.per = linear.per;
+      auto body = [&, linear = linear](Emitter &e) -> mlir::FailureOr<uint64_t> {
+        Value y = e.slotPointer(2);
+        emitLinear(e, shape, linear, {e.slotPointer(0), e.slotPointer(1), xStride},
+                   [&](Value token, Value unit, llvm::ArrayRef<Value> blocks) {
+                     Value row = e.at(e.at(y, e.imul(token, yStride)), e.imul(unit, 64 * int64_t(c.unitBlocks)));
+                     for (auto [b, block] : llvm::enumerate(blocks)) e.store(block, e.at(row, 64 * int64_t(b)));
+                   });
+        return linear.scratchBytes();
+      };
+      EXPECT_TRUE(succeeded(code.emit(variant, body)));
     }
   }
 
@@ -126,8 +135,8 @@ struct Linear {
   }
 
   // Runs items in two unequal calls, as two workers would.
-  void check(const LoadedCode &code, size_t index, size_t tokens) {
-    LinearVariant variant = linearVariants(shape)[index];
+  void check(LoadedCode &code, size_t index, size_t tokens) {
+    LinearVariant variant = linearVariants(shape, code.machine)[index];
     GuardedBytes w(weight.bytes), rows(x), y(tokens * yStride);
     memset(y.data(), 0xff, tokens * yStride);
     void *scratch = aligned_alloc(64, variant.scratchBytes());
@@ -141,7 +150,7 @@ struct Linear {
     size_t wrong = 0;
     for (size_t t = 0; t < tokens; ++t) wrong += memcmp(y.data() + t * yStride, &expected[t * c.rows], c.rows * 4) != 0;
     EXPECT_EQ(wrong, 0u) << kernelName(index) << ": " << wrong << " of " << tokens << " rows differ at "
-                         << name(code.level);
+                         << levelName(code.level);
   }
 };
 
@@ -157,11 +166,11 @@ TEST_P(LinearKernels, EqualTheReferenceBitForBit) {
   for (Linear &linear : linears)
     for (size_t tokens : {1, 2, 4, 5, 8, 19, 40, 70}) {
       linear.makeRows(tokens, GetParam());
-      for (size_t i = 0; i < linearVariants(linear.shape).size(); ++i) linear.check(code, i, tokens);
+      for (size_t i = 0; i < linearVariants(linear.shape, code.machine).size(); ++i) linear.check(code, i, tokens);
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, LinearKernels, testing::Values(CpuLevel::v3, CpuLevel::v4),
-                         [](const auto &info) { return std::string(name(info.param)); });
+INSTANTIATE_TEST_SUITE_P(Levels, LinearKernels, testLevels(),
+                         [](const auto &info) { return std::string(levelName(info.param)); });
 
 } // namespace

@@ -134,7 +134,7 @@ TEST_P(AppendTest, RopeAndAppendIntoPages) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, AppendTest, testing::Values(CpuLevel::v3, CpuLevel::v4),
-                         [](auto &info) { return std::string(name(info.param)); });
+INSTANTIATE_TEST_SUITE_P(Levels, AppendTest, testLevels(),
+                         [](auto &info) { return std::string(levelName(info.param)); });
 
 } // namespace

@@ -80,7 +80,7 @@ TEST_P(ExpertLinearTest, EveryVariantAndRowCount) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, ExpertLinearTest, testing::Values(CpuLevel::v3, CpuLevel::v4),
-                         [](auto &info) { return std::string(name(info.param)); });
+INSTANTIATE_TEST_SUITE_P(Levels, ExpertLinearTest, testLevels(),
+                         [](auto &info) { return std::string(levelName(info.param)); });
 
 } // namespace

@@ -312,8 +312,9 @@ TEST_P(GraphRowTest, RefusesIndicesThatReachOutside) {
     message = diagnostic.str();
     return mlir::success();
   });
-  Emitter e(*code->module, GetParam(), "k");
-  EXPECT_TRUE(failed(emitRowProgram(e, *frame)));
+  KernelVariant variant;
+  variant.kernel = "k";
+  EXPECT_TRUE(failed(code->emit(variant, [&](Emitter &e) { return emitRowProgram(e, *frame); })));
   EXPECT_NE(message.find("do not fit"), message.npos) << message;
 }
 
@@ -341,7 +342,7 @@ TEST_P(GraphRowTest, WeightsAndPositions) {
     for (size_t c = 0; c < 20; ++c) EXPECT_EQ(y[r][c], x[r][c] + weight[c] * float(positions[r])) << r << " " << c;
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, GraphRowTest, testing::Values(CpuLevel::v3, CpuLevel::v4),
-                         [](const auto &info) { return std::string(name(info.param)); });
+INSTANTIATE_TEST_SUITE_P(Levels, GraphRowTest, testLevels(),
+                         [](const auto &info) { return std::string(levelName(info.param)); });
 
 } // namespace

@@ -52,7 +52,7 @@ protected:
   void SetUp() override {
     if (!runs(GetParam())) GTEST_SKIP() << "this CPU lacks level " << name(GetParam());
     mlir::DialectRegistry registry;
-    registerCpuTarget(registry);
+    registerTestTarget(registry);
     registry.insert<decoder::DecoderDialect, weights::WeightsDialect>();
     context = std::make_unique<mlir::MLIRContext>(registry);
     context->loadAllAvailableDialects();

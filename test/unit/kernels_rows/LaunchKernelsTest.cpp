@@ -139,8 +139,7 @@ TEST_P(LaunchKernelsTest, IllegalLaunchesAreRefused) {
       message += diagnostic.str();
       return mlir::success();
     });
-    CpuKernels generator({{GetParam(), *code->module}});
-    EXPECT_TRUE(failed(generator.generate(launch)));
+    EXPECT_TRUE(failed(code->generator()->generate(launch)));
     EXPECT_NE(message.find(test.message), std::string::npos) << message;
   }
 }
@@ -173,7 +172,7 @@ TEST(LaunchHash, AbstractsWeightsAndLayer) {
   EXPECT_NE(base, hash("w0", "0", "1.0e-5", kInt4));
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, LaunchKernelsTest, testing::Values(CpuLevel::v3, CpuLevel::v4),
-                         [](auto &info) { return std::string(name(info.param)); });
+INSTANTIATE_TEST_SUITE_P(Levels, LaunchKernelsTest, testLevels(),
+                         [](auto &info) { return std::string(levelName(info.param)); });
 
 } // namespace

@@ -91,8 +91,7 @@ protected:
   bool generate(decoder::LaunchOp launch) {
     if (!launch) return false;
     code = std::make_unique<LoadedCode>(*context, GetParam());
-    CpuKernels generator({{GetParam(), *code->module}});
-    auto made = generator.generate(launch);
+    auto made = code->generator()->generate(launch);
     if (failed(made)) return ADD_FAILURE(), false;
     kernels = *made;
     bool compiled = code->compile();

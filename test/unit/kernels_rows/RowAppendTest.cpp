@@ -46,7 +46,7 @@ TEST_P(RowAppendTest, KeysAndValuesGoToTheirPages) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, RowAppendTest, testing::Values(CpuLevel::v3, CpuLevel::v4),
-                         [](auto &info) { return std::string(name(info.param)); });
+INSTANTIATE_TEST_SUITE_P(Levels, RowAppendTest, testLevels(),
+                         [](auto &info) { return std::string(levelName(info.param)); });
 
 } // namespace

@@ -15,11 +15,14 @@ protected:
     if (!launch) return false;
     auto frame = LaunchFrame::build(launch);
     if (failed(frame)) return ADD_FAILURE(), false;
-    Emitter e(*code->module, GetParam(), "k");
-    auto used = emitRowProgram(e, *frame);
-    if (failed(used)) return ADD_FAILURE(), false;
-    e.finish();
-    EXPECT_LE(*used, scratch.size() - 64);
+    auto body = [&](Emitter &e) -> mlir::FailureOr<uint64_t> {
+      auto used = emitRowProgram(e, *frame);
+      if (succeeded(used)) EXPECT_LE(*used, scratch.size() - 64);
+      return used;
+    };
+    KernelVariant variant;
+    variant.kernel = "k";
+    if (failed(code->emit(variant, body))) return ADD_FAILURE(), false;
     bool compiled = code->compile();
     EXPECT_TRUE(compiled) << code->error;
     return compiled;

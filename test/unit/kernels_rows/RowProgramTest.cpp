@@ -221,7 +221,7 @@ TEST_P(RowProgramTest, LogitsRowsAreExact) {
   EXPECT_TRUE(std::isnan(y[3][0]));
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, RowProgramTest, testing::Values(CpuLevel::v3, CpuLevel::v4),
-                         [](auto &info) { return std::string(name(info.param)); });
+INSTANTIATE_TEST_SUITE_P(Levels, RowProgramTest, testLevels(),
+                         [](auto &info) { return std::string(levelName(info.param)); });
 
 } // namespace

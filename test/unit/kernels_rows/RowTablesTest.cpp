@@ -133,7 +133,7 @@ TEST_P(RowTablesTest, EmbeddingsOfEveryPackedLayout) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Levels, RowTablesTest, testing::Values(CpuLevel::v3, CpuLevel::v4),
-                         [](auto &info) { return std::string(name(info.param)); });
+INSTANTIATE_TEST_SUITE_P(Levels, RowTablesTest, testLevels(),
+                         [](auto &info) { return std::string(levelName(info.param)); });
 
 } // namespace

@@ -1,6 +1,9 @@
 // Compiles kernels and maps the blob executable, so that a test calls them as the runtime would.
 #pragma once
-#include "compiler/kernels/cpu/Emitter.h"
+#ifdef INGOT_TEST_CUDA // the same tests, on the emulator
+#include "test/unit/kernels_cuda/EmulatedCode.h"
+#else
+#include "compiler/kernels/cpu/LaunchKernels.h"
 #include "compiler/target/CpuTarget.h"
 #include "runtime/format/abi.h"
 
@@ -17,6 +20,10 @@ inline bool runs(CpuLevel level) {
   return level == CpuLevel::v3 ? __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c")
                                : __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vl");
 }
+
+inline const char *levelName(CpuLevel level) { return name(level); }
+inline auto testLevels() { return testing::Values(CpuLevel::v3, CpuLevel::v4); }
+inline void registerTestTarget(mlir::DialectRegistry &registry) { registerCpuTarget(registry); }
 
 /// A context with what kernels need.
 inline std::unique_ptr<mlir::MLIRContext> makeContext() {
@@ -37,6 +44,18 @@ public:
   }
   LoadedCode(const LoadedCode &) = delete;
 
+  using Body = llvm::function_ref<mlir::FailureOr<uint64_t>(Emitter &e)>;
+  /// One kernel: `body` emits the loop over [e.begin, e.end) and returns the bytes of scratch it needs.
+  mlir::LogicalResult emit(const KernelVariant &variant, Body body) {
+    Emitter e(*module, level, variant.kernel);
+    auto scratch = body(e);
+    e.finish();
+    return scratch;
+  }
+  std::unique_ptr<LaneKernels> generator() {
+    return std::make_unique<CpuKernels>(llvm::ArrayRef<CpuKernels::LevelModule>{{level, *module}});
+  }
+
   /// False after a failure; the message is kept in `error`.
   bool compile(unsigned jobs = 2) {
     mlir::ScopedDiagnosticHandler handler(module->getContext(), [&](mlir::Diagnostic &diagnostic) {
@@ -55,11 +74,13 @@ public:
     return mprotect(memory, blob.bytes.size(), PROT_READ | PROT_EXEC) == 0;
   }
 
-  ingot_kernel kernel(llvm::StringRef name) const {
+  using Kernel = ingot_kernel;
+  Kernel kernel(llvm::StringRef name) const {
     EXPECT_TRUE(blob.entry.count(name)) << name.str();
     return reinterpret_cast<ingot_kernel>(static_cast<char *>(memory) + blob.entry.lookup(name));
   }
 
+  static constexpr Machine machine = Machine::cpu;
   CpuLevel level;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   CodeBlob blob;
@@ -70,3 +91,4 @@ private:
 };
 
 } // namespace ingot::cpu
+#endif
