@@ -1,6 +1,7 @@
 // Dispatch of launch regions: native kernels first, else lanes.
 #include "compiler/kernels/cuda/LaunchKernels.h"
 #include "compiler/kernels/cuda/Attend.h"
+#include "compiler/kernels/cuda/Linear.h"
 #include "compiler/kernels/cuda/Worker.h"
 
 using namespace mlir;
@@ -8,12 +9,19 @@ using namespace mlir;
 namespace ingot::cuda {
 
 FailureOr<LaunchKernels> CudaKernels::generate(decoder::LaunchOp launch) {
+  if (!options.tensorCores) return LaneKernels::generate(launch);
   if (auto attend = dyn_cast_or_null<decoder::AttendOp>(launch.getRoot())) {
     auto frame = cpu::LaunchFrame::build(launch);
     if (failed(frame)) return failure();
     auto shape = cpu::attendShape(*frame, attend);
     if (failed(shape)) return failure();
     if (isTensorAttend(*shape)) return generateTensorAttend(*frame, attend, *shape);
+  }
+  if (isa_and_nonnull<decoder::LinearOp>(launch.getRoot())) {
+    std::string stem = cpu::kernelStem(launch, hash(launch));
+    auto native = generateTensorLinear(launch, stem, module, options.exactActivations);
+    if (failed(native)) return failure();
+    if (*native) return **native;
   }
   return LaneKernels::generate(launch);
 }

@@ -8,6 +8,7 @@ namespace ingot::cuda {
 
 struct KernelOptions {
   bool exactActivations = false; // --activations f32 was asked for: tensor cores get hi + lo terms
+  bool tensorCores = true;       // false: everything on lanes, the CPU's bits
 };
 
 class CudaKernels : public cpu::LaneKernels {

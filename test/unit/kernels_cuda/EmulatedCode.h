@@ -123,7 +123,7 @@ public:
   CpuLevel level;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::string error, text;
-  cuda::KernelOptions options; // of generator()
+  cuda::KernelOptions options = {.tensorCores = false}; // of generator()
   emulator::Options schedule;  // of kernels' runs, but for the seed: each run has the next
   uint64_t seed = 0;
 

@@ -1,0 +1,79 @@
+// Which linears run on tensor cores, and with which kernels.
+#include "compiler/kernels/cuda/Linear.h"
+#include "compiler/kernels/cpu/Epilogue.h"
+#include "compiler/kernels/cuda/LinearKernels.h"
+#include "compiler/kernels/cuda/LinearPrepare.h"
+
+using namespace mlir;
+
+namespace ingot::cuda {
+namespace {
+
+// The one norm in front of the root, or null; false: something else stands there.
+bool findPrologue(decoder::LinearOp root, decoder::NormOp &norm) {
+  for (Operation &op : *root->getBlock()) {
+    if (&op == root) break;
+    if (norm) return false;
+    norm = dyn_cast<decoder::NormOp>(op);
+    if (!norm || norm.getResult() != root.getInput() || norm.getGroups() != 1) return false;
+  }
+  return isa<BlockArgument>(norm ? norm.getInput() : root.getInput());
+}
+
+// bf16 has 8 bits of significand, f16 has 11: so many terms hold an f32's 24, or nearly (22).
+uint32_t termsOf(Activations activations, bool exact) {
+  if (!exact || activations == Activations::int8) return 1;
+  return activations == Activations::bf16 ? 3 : 2;
+}
+
+struct Row {
+  uint32_t maxRows, tokens;
+};
+constexpr Row kFew{8, 8}, kSome{32, 32};
+
+} // namespace
+
+FailureOr<std::optional<LaunchKernels>> generateTensorLinear(decoder::LaunchOp launch, const std::string &stem,
+                                                             ModuleOp module, bool exactActivations) {
+  using Result = std::optional<LaunchKernels>;
+  auto root = dyn_cast<decoder::LinearOp>(launch.getRoot());
+  if (!root) return Result();
+  auto frame = cpu::LaunchFrame::build(launch);
+  if (failed(frame)) return failure();
+  const cpu::WeightView &weight = frame->weight(root.getWeightAttr());
+  decoder::NormOp prologue;
+  if (!weight.packed || weight.format.type == WeightFormat::Type::f32 || !findPrologue(root, prologue)) return Result();
+  auto num = launch.getNum();
+  bool int8 = num && num->getActivations() == decoder::ActivationKind::int8;
+  if (int8 && (!weight.format.isInteger() || num->getGroup() != weight.format.group)) return Result();
+  if (weight.cols != cpu::LaunchFrame::columns(root.getInput())) return Result();
+  auto unit = cpu::epilogueUnitBlocks(*frame, root);
+  if (failed(unit)) return failure();
+
+  bool brains = weight.format.type == WeightFormat::Type::bf16;
+  Activations activations = int8 ? Activations::int8 : brains ? Activations::bf16 : Activations::f16;
+  LinearShape shape{weight.format, weight.rows, weight.cols, activations, termsOf(activations, exactActivations),
+                    *unit};
+  if (!canPrepare(shape)) return Result();
+  frame->layerSlot = frame->preparedSlot + 1;
+
+  LaunchKernels kernels;
+  kernels.opsPerRow = weight.rows * weight.cols;
+  kernels.preparedBytesPerRow = shape.preparedBytes();
+  KernelVariant prepare;
+  prepare.kernel = stem + "_prepare";
+  if (failed(emitLinearPrepare(module, *frame, root, prologue, shape, prepare))) return failure();
+  kernels.prepare.push_back(prepare);
+
+  LinearKernel kernel{module, *frame, root, shape};
+  for (Row row : {kFew, kSome}) {
+    KernelVariant variant;
+    variant.maxRows = row.maxRows, variant.kernel = stem + "_t" + std::to_string(row.tokens);
+    if (failed(emitLinearStream(kernel, StreamTiling::of(shape, row.tokens), variant))) return failure();
+    kernels.main.push_back(variant);
+  }
+  kernels.main.back().maxRows = UINT32_MAX;
+  return Result(kernels);
+}
+
+} // namespace ingot::cuda

@@ -1,0 +1,64 @@
+// What the main kernels share: copies of weights, and the way from sums in shared memory to the epilogue.
+#include "compiler/kernels/cpu/Epilogue.h"
+#include "compiler/kernels/cuda/LinearKernels.h"
+#include "compiler/kernels/cuda/Worker.h"
+
+using namespace mlir;
+
+namespace ingot::cuda {
+
+static constexpr int64_t kRowBytes = 64; // 16 sums
+
+void WeightCopy::issue(Value to, Value from, Value left) {
+  Emitter &e = m.e;
+  Value offset = e.shl(m.lane, 4);
+  for (uint32_t first = 0; first < bytes; first += 32 * 16) {
+    auto copy = [&] {
+      Value at = e.iadd(offset, int64_t(first)), there;
+      if (left) { // all of it, or nothing: blocks are whole pieces
+        there = e.select(e.slt(at, left), e.i32c(16), e.i32c(0));
+        at = e.select(e.slt(at, left), at, e.i32c(0));
+      }
+      m.copy(m.advance(to, e.iadd(offset, int64_t(first))), m.advance(from, at), there);
+    };
+    if (first + 32 * 16 <= bytes)
+      copy();
+    else
+      e.ifThen(e.ult(offset, e.i32c(bytes - first)), copy);
+  }
+}
+
+void emitLinearFinish(TensorEmitter &m, const LinearKernel &kernel, const LinearFinish &finish) {
+  Emitter &e = m.e;
+  const LinearShape &shape = kernel.shape;
+  int64_t unitBlocks = shape.unitBlocks, unitsHere = finish.blocks / unitBlocks;
+  int64_t blockBytes = finish.tokens * kRowBytes, splitBytes = finish.blocks * blockBytes;
+  Value units = e.i64c(shape.blocks() / unitBlocks);
+  Value count = e.umin(e.i64c(finish.tokens), e.isub(e.rows(), finish.firstToken));
+  Value worker = e.zext(e.i64, e.lshr(m.thread, 4));
+  e.loop(worker, e.imul(count, unitsHere), finish.threads / kWorkerThreads, [&](Value pair) {
+    Value token = e.udiv(pair, unitsHere), own = e.urem(pair, unitsHere), unit = e.iadd(finish.firstUnit, own);
+    e.ifThen(e.ult(unit, units), [&] {
+      Value row = e.iadd(finish.firstToken, token);
+      Value at = e.iadd(e.imul(own, unitBlocks * blockBytes), e.imul(token, kRowBytes));
+      Value sums = m.advance(finish.sums, e.trunc(e.i32, at));
+      Value factor;
+      if (shape.hasFactor()) {
+        Value prepared = e.at(e.slotPointer(kernel.frame.preparedSlot), e.imul(row, int64_t(shape.preparedBytes())));
+        factor = e.broadcast(e.load(e.f32, e.at(prepared, shape.factorOffset())));
+      }
+      SmallVector<Value> blocks;
+      for (int64_t b = 0; b < unitBlocks; ++b) {
+        Value sum;
+        for (int64_t s = 0; s < finish.splits; ++s) {
+          Value part = e.load(e.lanesType(), m.advance(sums, b * blockBytes + s * splitBytes));
+          sum = sum ? e.add(sum, part) : part;
+        }
+        blocks.push_back(factor ? e.mul(sum, factor) : sum);
+      }
+      cpu::emitEpilogue(e, kernel.frame, kernel.root, row, unit, blocks);
+    });
+  });
+}
+
+} // namespace ingot::cuda

@@ -1,0 +1,54 @@
+// Main kernels of tensor-core linears. Both end alike: sums of a tile of tokens lie in shared memory as
+// [block][token][16 rows] f32, and half-warps take (token, unit) pairs through the CPU's epilogue on lanes.
+#pragma once
+#include "compiler/kernels/cpu/LaunchFrame.h"
+#include "compiler/kernels/cuda/LinearProducts.h"
+#include "passes/lower/KernelGenerator.h"
+
+namespace ingot::cuda {
+
+inline constexpr uint32_t kMostSharedBytes = 99 << 10; // of a CTA on every architecture from sm_80 on (sm_86, sm_89)
+
+/// What every main kernel knows.
+struct LinearKernel {
+  mlir::ModuleOp module;
+  const cpu::LaunchFrame &frame;
+  mutable decoder::LinearOp root;
+  const LinearShape &shape;
+};
+
+/// Few tokens: splits of K on different warps, whose weights stream through rings of their own. `tokens`: 8 n.
+struct StreamTiling {
+  uint32_t tokens, blocks, parts, ring; // blocks a CTA; blocks at once; stages of a warp's ring
+
+  static StreamTiling of(const LinearShape &shape, uint32_t tokens);
+  uint32_t passes() const { return (blocks + parts - 1) / parts; }
+  uint32_t warps() const { return kSplits * parts; }
+};
+mlir::LogicalResult emitLinearStream(const LinearKernel &kernel, const StreamTiling &tiling, KernelVariant &variant);
+
+/// Many tokens: a block a warp, splits one after the other, activations through a ring that the CTA shares.
+struct PanelTiling {
+  uint32_t tokens, blocks, stageSpans, ring; // blocks a CTA = warps
+
+  static std::optional<PanelTiling> of(const LinearShape &shape);
+};
+mlir::LogicalResult emitLinearPanel(const LinearKernel &kernel, const PanelTiling &tiling, KernelVariant &variant);
+
+/// A warp's weights: 16-byte pieces of `bytes` consecutive ones, copied by its lanes into shared memory.
+struct WeightCopy {
+  TensorEmitter &m;
+  uint32_t bytes; // of a stage, a multiple of 16
+  /// `from`: ptr<1>; `left`: i32 bytes of the block from there on (less than `bytes`, or negative: zeros), or null.
+  void issue(Value to, Value from, Value left);
+};
+
+/// Hands sums in shared memory to the epilogue: partial sums [split][block][token][16] at `sums` (i32), `splits` of
+/// them; `firstBlock` (i64) of the CTA's `blocks`, `firstToken` (i64), `tokens` a tile, `threads` of the CTA.
+struct LinearFinish {
+  Value sums, firstUnit, firstToken;
+  uint32_t splits, blocks, tokens, threads;
+};
+void emitLinearFinish(TensorEmitter &m, const LinearKernel &kernel, const LinearFinish &finish);
+
+} // namespace ingot::cuda
