@@ -106,6 +106,9 @@ public:
 
 enum class DeviceKind : uint8_t { automatic, cpu, cuda };
 
+// "cpu", "cuda"; null: automatic. Error: any other text.
+Status parse_device(const char *text, DeviceKind *kind);
+
 // Owns a device whose object lies in memory of an allocator.
 class DeviceOwner {
 public:

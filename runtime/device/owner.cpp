@@ -1,5 +1,7 @@
 #include "runtime/device/cpu/executor.h"
+#include "runtime/device/cuda/executor.h"
 
+#include <cstring>
 #include <new>
 
 namespace ingot {
@@ -14,13 +16,18 @@ template <class Kind> Status place(const Allocator &allocator, Block *memory, De
 
 } // namespace
 
+Status parse_device(const char *text, DeviceKind *kind) {
+  *kind = !text ? DeviceKind::automatic : !strcmp(text, "cpu") ? DeviceKind::cpu : DeviceKind::cuda;
+  if (!text || *kind == DeviceKind::cpu || !strcmp(text, "cuda")) return {};
+  return Status::error(Code::usage, "'%.40s' is no kind of device: use cpu or cuda", text);
+}
+
 Status DeviceOwner::make(DeviceKind kind, const Artifact &artifact, const Allocator &allocator) {
   if (kind == DeviceKind::automatic) kind = artifact.program(plan::Target::cpu) ? DeviceKind::cpu : DeviceKind::cuda;
   INGOT_TRY(artifact.supports(kind == DeviceKind::cpu ? plan::Target::cpu : plan::Target::cuda));
-  if (kind == DeviceKind::cuda)
-    return Status::error(Code::unsupported, "this build runs on the CPU only; CUDA is not there yet");
   kind_ = kind;
-  return place<CpuExecutor>(allocator, &memory_, &device_);
+  return kind == DeviceKind::cpu ? place<CpuExecutor>(allocator, &memory_, &device_)
+                                 : place<cuda::CudaExecutor>(allocator, &memory_, &device_);
 }
 
 } // namespace ingot

@@ -10,6 +10,7 @@ using namespace ingot;
 static_assert(int(Code::bad_input) == INGOT_BAD_INPUT && int(Code::usage) == INGOT_USAGE);
 static_assert(int(Code::internal) == INGOT_INTERNAL && int(Code::no_memory) == INGOT_NO_MEMORY);
 static_assert(int(Code::io) == INGOT_IO && int(Code::unsupported) == INGOT_UNSUPPORTED);
+static_assert(int(Code::device_lost) == INGOT_DEVICE_LOST);
 static_assert(int(Code::cancelled) == INGOT_CANCELLED && int(Code::context_full) == INGOT_CONTEXT_FULL);
 
 static thread_local Status last_error;
@@ -62,6 +63,8 @@ void ingot_model_facts(const ingot_model *model, ingot_facts *facts) {
   facts->eos = tokens && tokens->eos() ? tokens->eos()->data() : nullptr;
   facts->eos_count = tokens ? count_of(tokens->eos()) : 0;
   facts->cpu_level = model->artifact.cpu_level();
+  facts->has_cpu = model->artifact.program(plan::Target::cpu) != nullptr;
+  facts->has_cuda = model->artifact.program(plan::Target::cuda) != nullptr;
   facts->has_tokenizer = model->has_tokenizer;
   facts->has_chat_template = model->has_chat;
 }
@@ -75,19 +78,33 @@ void ingot_session_options_init(ingot_session_options *options) {
   options->max_sequences = defaults.max_sequences;
   options->max_rows = defaults.max_rows;
   options->pad_rows = defaults.pad_rows;
+  options->watchdog_seconds = defaults.watchdog_seconds;
+}
+
+// ingot_session_options' way of saying it, as UploadProgress has it.
+static void report_upload(void *self, uint64_t done, uint64_t total) {
+  auto options = static_cast<const ingot_session_options *>(self);
+  options->upload_progress(options->upload_user, done, total);
 }
 
 static Status open_session(const ingot_model *model, const ingot_session_options *options, ingot_session *session) {
   if (options->size != sizeof *options)
     return Status::error(Code::usage, "ingot_session_options.size is %zu, not %zu: call ingot_session_options_init()",
                          options->size, sizeof *options);
-  INGOT_TRY(session->session.open(model->artifact, {.threads = options->threads,
+  DeviceKind device;
+  INGOT_TRY(parse_device(options->device, &device));
+  UploadProgress progress;
+  if (options->upload_progress) progress = {report_upload, const_cast<ingot_session_options *>(options)};
+  INGOT_TRY(session->session.open(model->artifact, {.device = device,
+                                                    .threads = options->threads,
                                                     .kv_bytes = options->kv_bytes,
                                                     .max_sequences = options->max_sequences,
                                                     .max_context = options->max_context,
                                                     .max_rows = options->max_rows,
                                                     .max_logits = options->max_logits,
-                                                    .pad_rows = options->pad_rows}));
+                                                    .pad_rows = options->pad_rows,
+                                                    .watchdog_seconds = options->watchdog_seconds,
+                                                    .progress = progress}));
   size_t scratch = sampler_scratch_size(model->artifact.facts().vocab_size());
   return session->sampler_scratch.take(system_allocator(), scratch, 64, "sampler scratch");
 }
@@ -161,6 +178,8 @@ static Status sample_row(ingot_session *session, uint32_t index, const ingot_sam
                             .repetition_penalty = sampling->repetition_penalty,
                             .seed = sampling->seed};
   INGOT_TRY(validate(options));
+  bool penalised = options.repetition_penalty != 1 && !recent.empty();
+  if (options.temperature == 0 && !penalised) return session->session.greedy(index, token);
   const float *row;
   INGOT_TRY(session->session.logits(index, &row));
   const Block &block = session->sampler_scratch;
@@ -178,8 +197,10 @@ ingot_code ingot_session_stats(const ingot_session *session, ingot_stats *stats)
   if (stats->size != sizeof *stats)
     return answer(Status::error(Code::usage, "ingot_stats.size is %zu, not %zu", stats->size, sizeof *stats));
   SessionStats now = session->session.stats();
-  *stats = {sizeof *stats, now.steps,   now.tokens,        now.logit_rows,
-            now.body_ns,   now.head_ns, now.kv_used_bytes, now.kv_capacity_bytes};
+  DeviceFacts device = session->session.device_facts();
+  *stats = {sizeof *stats, now.steps,           now.tokens,        now.logit_rows,
+            now.body_ns,   now.head_ns,         now.kv_used_bytes, now.kv_capacity_bytes,
+            device.name,   device.memory_bytes, device.host_ns};
   return INGOT_OK;
 }
 

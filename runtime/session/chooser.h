@@ -18,6 +18,11 @@ public:
   Status choose(const float *logits, std::span<const int32_t> recent, uint64_t sequence, uint64_t position,
                 int32_t *token);
 
+  // Whether choose() takes the first largest logit, which Session::greedy() finds where the logits are.
+  bool is_greedy(std::span<const int32_t> recent) const {
+    return options_.temperature == 0 && (options_.repetition_penalty == 1 || recent.empty());
+  }
+
 private:
   SamplerOptions options_;
   uint32_t vocab_ = 0;

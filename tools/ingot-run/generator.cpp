@@ -25,7 +25,7 @@ Status Generator::open() {
 Status Generator::truncate(uint32_t length) {
   INGOT_TRY(session_.truncate(sequence_, length));
   fed_.resize(std::min<size_t>(fed_.size(), length));
-  last_row_ = nullptr;
+  has_row_ = false;
   return {};
 }
 
@@ -35,9 +35,11 @@ Status Generator::step(const int32_t *tokens, size_t count, bool want_last) {
   INGOT_TRY(session_.append(sequence_, tokens, count, rows));
   INGOT_TRY(session_.step());
   fed_.insert(fed_.end(), tokens, tokens + count);
-  for (uint32_t i = 0; i < session_.logit_count(); ++i) {
-    INGOT_TRY(session_.logits(i, &last_row_));
-    if (logits_.is_open()) INGOT_TRY(logits_.add(last_row_));
+  has_row_ = session_.logit_count() > 0;
+  for (uint32_t i = 0; logits_.is_open() && i < session_.logit_count(); ++i) {
+    const float *row;
+    INGOT_TRY(session_.logits(i, &row));
+    INGOT_TRY(logits_.add(row));
   }
   return {};
 }
@@ -68,7 +70,15 @@ bool Generator::is_eos(int32_t token) const {
 }
 
 Status Generator::choose(int32_t *token) {
-  INGOT_TRY(chooser_.choose(last_row_, fed_, 0, fed_.size(), token));
+  if (!has_row_) return Status::error(Code::internal, "nothing was fed before a token was asked for");
+  uint32_t last = session_.logit_count() - 1;
+  if (chooser_.is_greedy(fed_)) {
+    INGOT_TRY(session_.greedy(last, token));
+  } else {
+    const float *row;
+    INGOT_TRY(session_.logits(last, &row));
+    INGOT_TRY(chooser_.choose(row, fed_, 0, fed_.size(), token));
+  }
   if (times_.first_token_at == 0) times_.first_token_at = session_.options().clock();
   ++times_.generated_tokens;
   return {};

@@ -68,7 +68,7 @@ private:
   TextOutput output_;
   uint32_t sequence_ = 0;
   std::vector<int32_t> fed_;
-  const float *last_row_ = nullptr;
+  bool has_row_ = false; // the last step ended with a logits row for the next token
   RunTimes times_;
 };
 

@@ -3,6 +3,7 @@
 #include "tools/ingot-run/conversation.h"
 #include "tools/ingot-run/report.h"
 #include "tools/ingot-run/trace.h"
+#include "tools/ingot-run/upload.h"
 
 #include <cstdlib>
 #include <exception>
@@ -50,8 +51,6 @@ public:
 
   Status all() {
     report_.process_start = system_clock()();
-    if (options_.device == "cuda")
-      return Status::error(Code::unsupported, "--device cuda: this build runs on the CPU only; CUDA is not there yet");
     INGOT_TRY(Artifact::open(options_.model.c_str(), {.cpu_level = getenv("INGOT_CPU")}, &artifact_));
     INGOT_TRY(open_text());
     INGOT_TRY(open_session());
@@ -62,6 +61,8 @@ public:
     if (options_.stats) {
       report_.times = generator.times();
       report_.session = session_.stats();
+      report_.device = session_.device();
+      report_.facts = session_.device_facts();
       print_report(report_, options_.json);
     }
     INGOT_TRY(status);
@@ -92,17 +93,19 @@ private:
   }
 
   Status open_session() {
-    SessionOptions options = {.threads = options_.threads,
+    DeviceKind device;
+    INGOT_TRY(parse_device(options_.device.empty() ? nullptr : options_.device.c_str(), &device));
+    SessionOptions options = {.device = device,
+                              .threads = options_.threads,
                               .kv_bytes = options_.kv_memory,
                               .max_sequences = options_.max_sequences,
                               .max_context = options_.max_context,
-                              .timed = !options_.profile_file.empty()};
+                              .timed = !options_.profile_file.empty(),
+                              .progress = {Upload::moved, &upload_}};
     options.max_rows = std::max(options.max_rows, options_.chunk);
     options.max_logits = options_.logits_file.empty() ? 1 : 32;
     INGOT_TRY(session_.open(artifact_, options));
     running = &session_;
-    report_.threads = session_.options().threads;
-    report_.cpu_level = artifact_.cpu_level();
     if (!options_.logits_file.empty()) INGOT_TRY(logits_.open(options_.logits_file, artifact_.facts().vocab_size()));
     if (options_.profile_file.empty()) return {};
     return trace_.open(options_.profile_file, &session_);
@@ -157,6 +160,7 @@ private:
   Session session_;
   LogitsFile logits_;
   Trace trace_;
+  Upload upload_;
   RunReport report_ = {};
   Stopped stopped_ = Stopped::by_count;
 };
@@ -170,6 +174,10 @@ int run(int argc, char **argv) {
   Status status = run.all();
   running = nullptr;
   if (!status.ok()) fprintf(stderr, "ingot-run: %s\n", status.message());
+  if (status.code() == Code::device_lost) { // the driver's exit handlers may wait for a step that never ends
+    fflush(nullptr);
+    _exit(exit_device);
+  }
   return exit_code_of(status);
 }
 

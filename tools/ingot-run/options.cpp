@@ -8,11 +8,15 @@
 namespace ingot {
 namespace {
 
-const char *const closing = "Text streams to stdout, everything else goes to stderr. Without -n it runs until the "
-                            "model ends its text, a --stop\n"
-                            "string appears or the context is full (the reason is printed).\n"
-                            "Exit codes: 0 done, 1 bad input, 2 usage, 3 our own bug, 130 interrupted by Ctrl-C.\n"
-                            "Environment: INGOT_CPU=v3|v4 forces a level of generated code.";
+const char *const closing =
+    "Text streams to stdout, everything else goes to stderr. Without -n it runs until the "
+    "model ends its text, a --stop\n"
+    "string appears or the context is full (the reason is printed).\n"
+    "Exit codes: 0 done, 1 bad input, 2 usage, 3 our own bug, 4 the GPU was lost, 130 interrupted by "
+    "Ctrl-C.\n"
+    "Environment: INGOT_CPU=v3|v4 forces a level of generated code; INGOT_CUDA_DRIVER names "
+    "the driver library,\n"
+    "INGOT_CUDA_WATCHDOG=SECONDS how long a step on the GPU may take (default 60, 0: for ever).";
 
 // CLI11 wraps a negative 64-bit number round.
 std::string not_negative(const std::string &text) { return text.starts_with('-') ? "'" + text + "' is negative" : ""; }
@@ -51,7 +55,8 @@ void add_output(CLI::App &app, RunOptions *o) {
 
 void add_machine(CLI::App &app, RunOptions *o, std::string *kv_memory) {
   app.add_option("--chunk", o->chunk, "feed the prompt N tokens at a time")->check(CLI::Range(1, 32768));
-  app.add_option("--device", o->device, "cpu (cuda: not yet)")->check(CLI::IsMember({"cpu", "cuda"}));
+  app.add_option("--device", o->device, "cpu or cuda (default: cpu if the model has code for it, else cuda)")
+      ->check(CLI::IsMember({"cpu", "cuda"}));
   app.add_option("--threads", o->threads, "default: what affinity and cgroup allow")->check(CLI::Range(1, 1024));
   app.add_option("--kv-memory", *kv_memory, "bytes for the KV cache, e.g. 512M (default: the whole context)");
   app.add_option("--max-sequences", o->max_sequences, "sequences that the KV cache has room for (default 1)")

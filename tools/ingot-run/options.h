@@ -23,8 +23,8 @@ struct RunOptions {
 
   bool print_tokens = false;
   std::string logits_file, profile_file;
-  uint32_t chunk = 0;         // 0: as many as a step takes
-  std::string device = "cpu"; // or "cuda"
+  uint32_t chunk = 0; // 0: as many as a step takes
+  std::string device; // "cpu", "cuda"; "": what the model has code for
   uint32_t threads = 0;
   size_t kv_memory = 0;
   uint32_t max_sequences = 1;

@@ -8,7 +8,8 @@ struct RunReport {
   uint64_t process_start, ready; // clock: main() began; the session was open
   RunTimes times;
   SessionStats session;
-  uint32_t threads, cpu_level;
+  DeviceKind device;
+  DeviceFacts facts;
 };
 
 // To stderr, as text or as one JSON object.

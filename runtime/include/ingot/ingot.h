@@ -17,8 +17,15 @@
  * Threads: a model is immutable and may be used by any number of threads. A session, and a detokenizer, serve one
  * thread at a time; ingot_cancel() alone may be called from anywhere, signal handlers included.
  *
+ * GPUs: a session runs on the processors or on one GPU (ingot_session_options.device). The first GPU that the driver
+ * shows is taken (CUDA_VISIBLE_DEVICES chooses); a call leaves its primary context current in the calling thread.
+ * A kernel's wild access, a hardware error, or a step that does not end in watchdog_seconds loses the GPU for the whole
+ * process: the call returns INGOT_DEVICE_LOST, and so does every later call of any session on it. Such a process should
+ * fail its requests and end with a non-zero code (ingot-run: 4), through _exit() after a hang, where the driver's own
+ * exit handlers may wait for ever; ingot_session_close() may still be called and returns.
+ *
  * The bits of a sequence's logits depend on the model and on its own tokens only, not on how they are cut into steps,
- * on what else is in a step, or on the number of threads. */
+ * on what else is in a step, or on the number of threads; they differ between processors and GPUs. */
 #ifndef INGOT_INGOT_H
 #define INGOT_INGOT_H
 
@@ -39,6 +46,7 @@ typedef enum ingot_code {
   INGOT_UNSUPPORTED = 6,  /* valid, but this build or machine cannot */
   INGOT_CANCELLED = 7,    /* ingot_cancel() */
   INGOT_CONTEXT_FULL = 8, /* the sequence would pass max_context */
+  INGOT_DEVICE_LOST = 9,  /* the GPU is of no use to this process any more; see "GPUs" below */
 } ingot_code;
 
 /* The message of the calling thread's last error; valid until its next error. Never NULL. */
@@ -60,7 +68,8 @@ typedef struct ingot_facts {
   int32_t bos;                   /* -1: none */
   const int32_t *eos;            /* [eos_count] */
   size_t eos_count;
-  uint32_t cpu_level; /* of the code that runs: 3 (AVX2) or 4 (AVX-512 VNNI) */
+  uint32_t cpu_level; /* of the code that runs: 3 (AVX2) or 4 (AVX-512 VNNI); 0: none runs on this CPU */
+  int has_cpu, has_cuda; /* code for either kind of device is in the file */
   int has_tokenizer, has_chat_template;
 } ingot_facts;
 
@@ -80,19 +89,25 @@ typedef uint32_t ingot_sequence; /* a number of the session's; not an index of a
 
 typedef struct ingot_session_options {
   size_t size;            /* sizeof(ingot_session_options): lets later versions add fields */
-  uint32_t threads;       /* 0: what CPU affinity and cgroup quota allow */
+  const char *device;     /* "cpu", "cuda", or NULL: the CPU if the model has code for it, else CUDA */
+  uint32_t threads;       /* CPU; 0: what affinity and cgroup quota allow */
   uint32_t max_sequences; /* that live at one time */
   uint32_t max_context;   /* 0: the model's; else at most that */
   uint32_t max_rows;      /* tokens of one step, 1..32768 */
   uint32_t max_logits;    /* logits rows computed at a time; 0: max_sequences */
   uint32_t pad_rows;      /* rows of a step are padded to a multiple of it; 1: no pads */
   size_t kv_bytes;        /* for the KV cache; 0: all sequences at max_context */
+  /* CUDA only. */
+  uint32_t watchdog_seconds; /* a step that takes longer counts as hung; 0: none does. INGOT_CUDA_WATCHDOG overrides */
+  void (*upload_progress)(void *user, uint64_t done, uint64_t total); /* bytes of weights, during open; may be NULL */
+  void *upload_user;
 } ingot_session_options;
 
-/* The defaults: one sequence, 512 rows, everything else as the zeros above. */
+/* The defaults: one sequence, 512 rows, 60 seconds, everything else as the zeros above. */
 void ingot_session_options_init(ingot_session_options *options);
 
-/* Takes all memory that the session will ever use. `options` may be NULL: the defaults. */
+/* Takes all memory that the session will ever use; on a GPU it compares the sum with what is free first and says what
+ * does not fit. `options` may be NULL: the defaults. */
 ingot_code ingot_session_open(const ingot_model *model, const ingot_session_options *options, ingot_session **out);
 void ingot_session_close(ingot_session *session); /* NULL is fine */
 
@@ -121,7 +136,8 @@ void ingot_cancel(ingot_session *session);
 
 /* Logits rows of the last step, in the order of its appends. */
 uint32_t ingot_logits_count(const ingot_session *session);
-/* *row: float32 [vocab_size], valid until the next ingot_append() or ingot_logits(). */
+/* *row: float32 [vocab_size], valid until the next ingot_append() or ingot_logits(). On a GPU this brings the row to the
+ * host. */
 ingot_code ingot_logits(ingot_session *session, uint32_t index, const float **row);
 
 typedef struct ingot_sampling {
@@ -137,7 +153,7 @@ typedef struct ingot_sampling {
 void ingot_sampling_init(const ingot_model *model, ingot_sampling *sampling);
 
 /* Chooses a token from logits row `index` for the place behind the sequence's last token. The choice is a function of
- * (sampling, row, recent tokens, stream, place) alone. `recent` [recent_count] are the tokens that the repetition
+ * (sampling, row, recent tokens, stream, place) alone. Greedy without penalty, on a GPU, brings no row to the host. `recent` [recent_count] are the tokens that the repetition
  * penalty applies to (NULL with 0). `stream` tells the random numbers of equal seeds apart, e.g. a request's number. */
 ingot_code ingot_sample(ingot_session *session, uint32_t index, const ingot_sampling *sampling, const int32_t *recent,
                         size_t recent_count, uint64_t stream, uint64_t place, int32_t *token);
@@ -145,8 +161,11 @@ ingot_code ingot_sample(ingot_session *session, uint32_t index, const ingot_samp
 typedef struct ingot_stats {
   size_t size;                         /* sizeof(ingot_stats), set by the caller */
   uint64_t steps, tokens, logits_rows; /* since open */
-  uint64_t body_ns, head_ns;           /* time in them */
+  uint64_t body_ns, head_ns;           /* time in them; CUDA: body_ns holds both */
   uint64_t kv_used_bytes, kv_capacity_bytes;
+  const char *device;    /* "cpu", or the GPU's name; lives as long as the session */
+  uint64_t device_bytes; /* of GPU memory that the session holds */
+  uint64_t host_ns;      /* CUDA: the processor's share of the steps' time, waiting not counted */
 } ingot_stats;
 ingot_code ingot_session_stats(const ingot_session *session, ingot_stats *stats);
 

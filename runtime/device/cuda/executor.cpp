@@ -1,0 +1,214 @@
+// Opening and closing; steps are in step.cpp.
+#include "runtime/device/cuda/executor.h"
+#include "runtime/device/cuda/upload.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+namespace ingot::cuda {
+namespace {
+
+constexpr size_t row_granule = 64;                      // format/abi.h, invariant 3
+constexpr uint64_t graph_budget = uint64_t(64) << 20;   // bytes
+constexpr uint64_t driver_reserve = uint64_t(32) << 20; // what the driver takes for itself as it goes
+constexpr int graphs_that_overlap = 12030; // the first driver whose captures keep programmatic dependent launches
+
+// Saturates: nobody has that much.
+uint64_t product(uint64_t a, uint64_t b) {
+  size_t result;
+  return checked_mul(a, b, &result) ? result : uint64_t(1) << 62;
+}
+
+// What the steps of an entry need at most of the shared regions.
+void add_needs(const plan::Entry &entry, uint64_t rows, uint64_t split_rows, uint64_t *prepared) {
+  for (const plan::Step *step : *entry.steps())
+    *prepared = std::max({*prepared, product(step->prepared_bytes_per_row(), rows),
+                          product(step->partial_bytes(), std::max(rows, split_rows))});
+}
+
+uint64_t scratch_bytes(const plan::Program &program) {
+  uint64_t most = 0;
+  for (const plan::Kernel *kernel : *program.kernels()) most = std::max(most, kernel->scratch_bytes());
+  return product(most, most_scratch_ctas);
+}
+
+uint64_t count_launches(const plan::Program &program) {
+  uint64_t count = 1; // argmax
+  for (const plan::Entry *entry : {program.body(), program.head()})
+    for (const plan::Step *step : *entry->steps())
+      count += 1 + (count_of(step->prepare()) > 0) + (count_of(step->finish()) > 0);
+  return count;
+}
+
+// 1,234,567
+const char *with_commas(uint64_t number, char (&text)[32]) {
+  char *next = text + sizeof text - 1;
+  *next = 0;
+  for (int digits = 0; number || digits == 0; number /= 10, ++digits) {
+    if (digits && digits % 3 == 0) *--next = ',';
+    *--next = char('0' + number % 10);
+  }
+  return next;
+}
+
+uint32_t watchdog_of(uint32_t seconds) {
+  const char *forced = getenv("INGOT_CUDA_WATCHDOG");
+  return forced && *forced ? uint32_t(strtoul(forced, nullptr, 10)) : seconds;
+}
+
+} // namespace
+
+Status CudaExecutor::open(const Artifact &artifact, const DeviceOptions &options, const ingot_batch *batch) {
+  artifact_ = &artifact;
+  program_ = artifact.program(plan::Target::cuda);
+  batch_ = batch;
+  options_ = options;
+  options_.watchdog_seconds = watchdog_of(options.watchdog_seconds);
+  n_groups_ = count_of(artifact.plan().cache_groups());
+  body_rows_ = options.most_rows;
+  head_rows_ = options.most_logits;
+  INGOT_TRY(predict());
+  INGOT_TRY(driver_.open());
+  INGOT_TRY(look_at(driver_, &card_));
+  INGOT_TRY(code_.choose(artifact, *program_, card_));
+  INGOT_TRY(INGOT_CUDA(driver_, cuDevicePrimaryCtxRetain, &context_, card_.device));
+  INGOT_TRY(enter());
+  INGOT_TRY(compare_with_free());
+  INGOT_TRY(INGOT_CUDA(driver_, cuStreamCreate, &stream_, CU_STREAM_NON_BLOCKING));
+  INGOT_TRY(INGOT_CUDA(driver_, cuEventCreate, &done_, CU_EVENT_DISABLE_TIMING));
+  INGOT_TRY(code_.load(driver_, card_, options_.allocator));
+  overlaps_ = code_.overlaps();
+  overlaps_in_graphs_ = overlaps_ && driver_.version() >= graphs_that_overlap;
+  INGOT_TRY(argmax_.load(driver_));
+  launches_ = count_launches(*program_);
+  INGOT_TRY(graphs_.open(options_.allocator, graph_budget, launches_));
+  INGOT_TRY(take_memory());
+  bind(*program_->body());
+  bind(*program_->head());
+  INGOT_TRY(open_profile());
+  return wait();
+}
+
+// Notes every region; from here on bytes() is what the GPU must have.
+Status CudaExecutor::predict() {
+  const plan::Plan &plan = artifact_->plan();
+  uint64_t rows = align_up(body_rows_, row_granule), head_rows = align_up(head_rows_, row_granule);
+  uint64_t most_splits = (uint64_t(options_.max_context) + INGOT_SPLIT_TOKENS - 1) / INGOT_SPLIT_TOKENS;
+  uint64_t split_rows = std::min<uint64_t>(body_rows_, INGOT_SPLIT_ROWS) * most_splits, prepared = 0;
+  add_needs(*program_->body(), rows, split_rows, &prepared);
+  add_needs(*program_->head(), head_rows, 0, &prepared);
+  INGOT_TRY(block_.open(plan, *program_, options_));
+  uint64_t weights = artifact_->weights() ? artifact_->layout().segments[plan.weights_segment()].size : 0;
+  INGOT_TRY(memory_.add("weights", weights, &weights_));
+  for (uint32_t g = 0; g < n_groups_; ++g)
+    INGOT_TRY(memory_.add("KV cache", product(options_.pages[g].page_bytes, options_.pages[g].pages), &pools_[g]));
+  INGOT_TRY(memory_.add("activations of the body", product(program_->body_arena_bytes_per_row(), rows), &body_arena_));
+  INGOT_TRY(
+      memory_.add("activations of the head", product(program_->head_arena_bytes_per_row(), head_rows), &head_arena_));
+  INGOT_TRY(memory_.add("prepared rows and partial results", prepared, &prepared_));
+  INGOT_TRY(memory_.add("scratch", scratch_bytes(*program_), &scratch_));
+  INGOT_TRY(memory_.add("logits", product(artifact_->facts().vocab_size() * sizeof(float), head_rows_), &logits_));
+  return memory_.add("step block", block_.bytes(), &block_memory_);
+}
+
+// Before anything large is loaded: does it all fit?
+Status CudaExecutor::compare_with_free() {
+  size_t free = 0, total = 0;
+  INGOT_TRY(INGOT_CUDA(driver_, cuMemGetInfo_v2, &free, &total));
+  uint64_t need = memory_.bytes() + code_.memory() + graph_budget + driver_reserve, pages = 0;
+  if (need <= free) return {};
+  for (uint32_t g = 0; g < n_groups_; ++g) pages += memory_.size(pools_[g]);
+  char tokens[32];
+  double gb = 1e-9;
+  if (need - pages > free)
+    return Status::error(Code::no_memory,
+                         "the GPU (%.60s) is too small: the model needs %.1f GB without any KV cache, %.1f GB of %.1f "
+                         "are free: free some, take a larger GPU, or compile with smaller weights (--quantize)",
+                         card_.name, double(need - pages) * gb, double(free) * gb, double(total) * gb);
+  return Status::error(Code::no_memory,
+                       "needs %.1f GB for %u sequences x %s tokens, %.1f GB free on the GPU (%.60s): use --kv-memory, "
+                       "--max-context or --max-sequences",
+                       double(need) * gb, options_.most_segments, with_commas(options_.max_context, tokens),
+                       double(free) * gb, card_.name);
+}
+
+// Everything but the weights starts as zeros: page 0 and rows of pads are read, though nothing comes of it.
+Status CudaExecutor::take_memory() {
+  INGOT_TRY(memory_.take(driver_));
+  for (uint32_t g = 0; g < n_groups_; ++g) {
+    pool_addresses_[g] = memory_.address(pools_[g]);
+    INGOT_TRY(memory_.zero(driver_, pools_[g], stream_));
+  }
+  for (uint32_t region : {body_arena_, head_arena_, prepared_, scratch_, logits_, block_memory_})
+    INGOT_TRY(memory_.zero(driver_, region, stream_));
+  INGOT_TRY(pinned_block_.take(driver_, block_.bytes()));
+  INGOT_TRY(pinned_best_.take(driver_, head_rows_ * sizeof(uint64_t)));
+  INGOT_TRY(pinned_logits_.take(driver_, memory_.size(logits_)));
+  INGOT_TRY(on_host_.take(options_.allocator, head_rows_, "logits"));
+  block_.place(pinned_block_.data(), memory_.address(block_memory_));
+  Bytes weights = {artifact_->weights(), memory_.size(weights_)};
+  return upload(driver_, stream_, memory_.address(weights_), weights, options_.progress);
+}
+
+uint64_t CudaExecutor::slot_of(const plan::Binding &binding) const {
+  switch (binding.kind()) {
+  case plan::BindingKind::buffer: {
+    const plan::Buffer &buffer = *program_->buffers()->Get(binding.index());
+    bool body = buffer.space() == plan::Space::body;
+    uint64_t rows = align_up(body ? body_rows_ : head_rows_, row_granule);
+    return memory_.address(body ? body_arena_ : head_arena_) + buffer.offset_per_row() * rows;
+  }
+  case plan::BindingKind::weight:
+    return memory_.address(weights_) + artifact_->plan().weights()->Get(binding.index())->offset();
+  case plan::BindingKind::immediate:
+    return binding.value();
+  case plan::BindingKind::prepared:
+    return memory_.address(prepared_);
+  case plan::BindingKind::logits:
+    return memory_.address(logits_);
+  }
+  return 0;
+}
+
+void CudaExecutor::bind(const plan::Entry &entry) {
+  for (uint32_t s = 0; s < entry.steps()->size(); ++s) {
+    const plan::Step &step = *entry.steps()->Get(s);
+    ingot_args *args = block_.args(entry.space(), s);
+    for (uint32_t i = 0; i < step.bindings()->size(); ++i) args->slot[i] = slot_of(*step.bindings()->Get(i));
+  }
+}
+
+Status CudaExecutor::open_profile() {
+  if (!options_.timed) return {};
+  INGOT_TRY(grids_.take(options_.allocator, launches_, "grid times"));
+  INGOT_TRY(marks_.take(options_.allocator, launches_ + 1, "grid times"));
+  for (CUevent &mark : marks_) INGOT_TRY(INGOT_CUDA(driver_, cuEventCreate, &mark, CU_EVENT_DEFAULT));
+  return {};
+}
+
+CudaExecutor::~CudaExecutor() {
+  if (!context_ || is_hung_) return; // a hung step would hold up every call
+  (void)INGOT_CUDA(driver_, cuCtxSetCurrent, context_);
+  if (stream_) (void)INGOT_CUDA(driver_, cuStreamSynchronize, stream_);
+  graphs_.close(driver_);
+  for (CUevent &mark : marks_)
+    if (mark) (void)INGOT_CUDA(driver_, cuEventDestroy_v2, mark);
+  for (Pinned *each : {&pinned_block_, &pinned_best_, &pinned_logits_}) each->release(driver_);
+  memory_.release(driver_);
+  argmax_.unload(driver_);
+  code_.unload(driver_);
+  if (done_) (void)INGOT_CUDA(driver_, cuEventDestroy_v2, done_);
+  if (stream_) (void)INGOT_CUDA(driver_, cuStreamDestroy_v2, stream_);
+  (void)INGOT_CUDA(driver_, cuDevicePrimaryCtxRelease_v2, card_.device);
+}
+
+uint8_t *CudaExecutor::pages(uint32_t group) const {
+  return reinterpret_cast<uint8_t *>(uintptr_t(pool_addresses_[group]));
+}
+
+DeviceFacts CudaExecutor::facts() const {
+  return {.name = card_.name, .level = code_.level(), .memory_bytes = memory_.bytes(), .host_ns = host_ns_};
+}
+
+} // namespace ingot::cuda
