@@ -7,6 +7,7 @@
 #include "compiler/driver/PlanTranslation.h"
 #include "compiler/import/Import.h"
 #include "compiler/target/CudaTarget.h"
+#include "compiler/target/Occupancy.h"
 #include "compiler/weights/recipe.h"
 #include "dialects/decoder/Decoder.h"
 #include "dialects/graph/Graph.h"
@@ -117,6 +118,7 @@ private:
     phase("code" + suffix, begin + 0.08 * share);
     auto code = backend->generateCode(result.kernels);
     if (failed(code)) return failure();
+    describeKernels(clone);
     programs.push_back({clone, std::move(*code)});
     return readPages(backend->generator());
   }
@@ -241,6 +243,18 @@ private:
       StringRef entry = plan_ir::stringifySpace(step->getParentOfType<plan_ir::EntryOp>().getSpace());
       result.steps.push_back({entry.str(), step.getName().str(), step.getWeightBytes(), step.getOpsPerRow()});
     });
+  }
+
+  /// The plan knows how kernels are launched; with it, how many blocks an SM holds.
+  void describeKernels(ModuleOp program) {
+    for (KernelReport &report : result.kernels) {
+      auto kernel = program.lookupSymbol<plan_ir::KernelOp>(report.kernel);
+      if (!kernel || report.threads) continue;
+      report.threads = kernel.getBlockThreads();
+      report.sharedBytes += kernel.getSharedBytes();
+      report.residentBlocks =
+          cuda::residentBlocks(report.architecture, report.threads, report.registers, report.sharedBytes);
+    }
   }
 
   /// The module that says where weights lie: all programs' modules say the same.

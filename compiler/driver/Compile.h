@@ -13,11 +13,15 @@ struct StepReport {
   uint64_t weightBytes = 0, operationsPerRow = 0;
 };
 
-/// What the assembler says of a CUDA kernel on one architecture.
+/// What the assembler says of a CUDA kernel on one architecture; only made when a report is asked for.
 struct KernelReport {
   std::string kernel;
   uint32_t architecture = 0, registers = 0;
-  uint64_t sharedBytes = 0, spillBytes = 0, stackBytes = 0;
+  uint32_t threads = 0, residentBlocks = 0; // of a block; blocks that an SM holds at once
+  uint64_t sharedBytes = 0;                 // of a block, static and dynamic
+  uint64_t spillBytes = 0, stackBytes = 0;
+  bool disassembled = false; // the counts below are there
+  uint32_t instructions = 0, loads = 0, wideLoads = 0, asyncCopies = 0, halfMmas = 0, integerMmas = 0;
 };
 
 struct CompileResult {

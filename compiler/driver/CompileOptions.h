@@ -13,6 +13,7 @@ struct CompileOptions {
   std::string output;                             // OUT.ingot
   std::vector<std::string> targets = {"cpu"};     // cpu and cuda; a program each, in this order
   std::vector<unsigned> architectures = {80, 90}; // of GPUs that get a cubin; empty: PTX only, which needs no ptxas
+  std::string ptxas;                              // its path; empty: it is looked for (compiler/target/Ptxas.h)
   std::vector<cpu::CpuLevel> cpuLevels = {cpu::CpuLevel::v3, cpu::CpuLevel::v4};
   std::string quantize = "none";    // none, int8 or int4[:GROUP]
   std::string quantizeHead;         // the same; empty: int8 when the body is quantised, else none

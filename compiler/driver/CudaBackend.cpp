@@ -11,35 +11,56 @@ static std::vector<unsigned> ptxLevels(ArrayRef<unsigned> architectures) {
   return llvm::is_contained(architectures, 90u) ? std::vector<unsigned>{80, 90} : std::vector<unsigned>{80};
 }
 
+static KernelReport reportOf(const cuda::KernelReport &from) {
+  KernelReport report;
+  report.kernel = from.kernel;
+  report.architecture = from.sm;
+  report.registers = from.registers;
+  report.sharedBytes = from.staticShared;
+  report.spillBytes = from.spillStores + from.spillLoads;
+  report.stackBytes = from.stack;
+  report.disassembled = from.sass.has_value();
+  cuda::SassCounts sass = from.sass.value_or(cuda::SassCounts());
+  report.instructions = sass.instructions, report.loads = sass.loads, report.wideLoads = sass.wideLoads;
+  report.asyncCopies = sass.asyncCopies, report.halfMmas = sass.halfMmas, report.integerMmas = sass.integerMmas;
+  return report;
+}
+
 namespace {
 class CudaBackend : public Backend {
 public:
   CudaBackend(const CompileOptions &options, Location location)
       : options(options), module(ModuleOp::create(location)),
-        kernels(*module, {.exactActivations = options.activations == "f32"}) {}
+        cudaKernels(*module, {.exactActivations = options.activations == "f32"}) {}
 
   const char *target() const override { return "cuda"; }
-  KernelGenerator &generator() override { return kernels; }
+  KernelGenerator &generator() override { return cudaKernels; }
 
-  FailureOr<std::vector<CompiledCode>> generateCode(std::vector<KernelReport> &) override {
+  FailureOr<std::vector<CompiledCode>> generateCode(std::vector<KernelReport> &kernels) override {
     cuda::CudaOptions codegen;
     codegen.levels = ptxLevels(options.architectures);
     codegen.cubins = options.architectures;
+    codegen.ptxas = options.ptxas;
     codegen.jobs = options.jobs;
     codegen.dumpDirectory = options.dumpAsm;
     codegen.objects = options.objects;
+    codegen.disassemble = !options.reportFile.empty();
     auto compiled = cuda::compileCuda(*module, codegen);
     if (failed(compiled)) return failure();
     std::vector<CompiledCode> code;
     for (cuda::PtxText &ptx : compiled->texts)
       code.push_back({INGOT_SEGMENT_PTX, ptx.level, std::vector<uint8_t>(ptx.text.begin(), ptx.text.end()), {}});
+    for (cuda::Cubin &cubin : compiled->cubins) {
+      code.push_back({INGOT_SEGMENT_CUBIN, cubin.sm, std::move(cubin.bytes), {}});
+      for (const cuda::KernelReport &report : cubin.kernels) kernels.push_back(reportOf(report));
+    }
     return code;
   }
 
 private:
   const CompileOptions &options;
   OwningOpRef<ModuleOp> module;
-  cuda::CudaKernels kernels;
+  cuda::CudaKernels cudaKernels;
 };
 } // namespace
 

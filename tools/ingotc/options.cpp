@@ -93,6 +93,8 @@ int ingot::parseOptions(int argc, char **argv, IngotcOptions &options) {
       "--sm", architectures,
       "with --target cuda: GPU architectures that get a cubin, of 80, 86, 87, 89, 90, 100, 120 (default: 80,90); "
       "none: PTX only, which every card since 80 compiles when it loads the model, and no ptxas is needed");
+  app.add_option("--ptxas", compile.ptxas,
+                 "the assembler of cubins (default: INGOT_PTXAS, PATH, CUDA_HOME, build/venv)");
   app.add_option("--quantize", compile.quantize, "none, int8 or int4[:GROUP], GROUP 32, 64 or 128");
   app.add_option("--quantize-head", compile.quantizeHead,
                  "the same for the head (default: int8 when --quantize is given)");
@@ -103,7 +105,8 @@ int ingot::parseOptions(int argc, char **argv, IngotcOptions &options) {
   app.add_option("--calibrate", calibrate, "not there yet");
   app.add_flag("--check", compile.check, "list every gap of the graph; write nothing; exit 1 if it would not compile");
   app.add_flag("--json", options.json, "with --check: as JSON");
-  app.add_option("--report", compile.reportFile, "time and peak memory per phase, as JSON");
+  app.add_option("--report", compile.reportFile,
+                 "JSON: time and peak memory per phase, steps, CUDA kernels as ptxas sees them");
   app.add_flag(
       "--no-weights", noWeights,
       "leave the weights out, for ingot-inspect and ingot-bench --random-weights; external data may be absent");
@@ -122,6 +125,7 @@ int ingot::parseOptions(int argc, char **argv, IngotcOptions &options) {
   bool cpu = contains(compile.targets, "cpu"), cuda = contains(compile.targets, "cuda");
   if (!levels.empty() && !cpu) return usage("--cpu goes with --target cpu");
   if (!architectures.empty() && !cuda) return usage("--sm goes with --target cuda");
+  if (!compile.ptxas.empty() && !cuda) return usage("--ptxas goes with --target cuda");
   if (int code = parseArchitectures(architectures, compile); code >= 0) return code;
   if (!calibrate.empty()) return usage("--calibrate: not there yet");
   if (numerics != "exact") return usage("--numerics '" + numerics + "': only exact is there yet");

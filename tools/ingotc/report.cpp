@@ -30,6 +30,27 @@ std::string ingot::checkJson(const CompileResult &result) {
   return json.str() + "\n";
 }
 
+/// A CUDA kernel as ptxas sees it on one architecture.
+static void writeKernel(Json &json, const KernelReport &kernel) {
+  json.begin_object()
+      .text("name", kernel.kernel)
+      .integer("sm", kernel.architecture)
+      .integer("threads", kernel.threads)
+      .integer("registers", kernel.registers)
+      .integer("shared_bytes", kernel.sharedBytes)
+      .integer("spill_bytes", kernel.spillBytes)
+      .integer("stack_bytes", kernel.stackBytes)
+      .integer("blocks_per_sm", kernel.residentBlocks);
+  if (kernel.disassembled)
+    json.integer("instructions", kernel.instructions)
+        .integer("ldg", kernel.loads)
+        .integer("ldg_128", kernel.wideLoads)
+        .integer("ldgsts", kernel.asyncCopies)
+        .integer("hmma", kernel.halfMmas)
+        .integer("imma", kernel.integerMmas);
+  json.end_object();
+}
+
 std::string ingot::reportJson(const CompileOptions &options, const CompileResult &result) {
   Json json;
   json.begin_object().text("model", options.model).text("output", options.output).boolean("ok", result.ok);
@@ -50,6 +71,8 @@ std::string ingot::reportJson(const CompileOptions &options, const CompileResult
         .integer("weight_bytes", step.weightBytes)
         .integer("operations_per_row", step.operationsPerRow)
         .end_object();
+  json.end_array().begin_array("kernels");
+  for (const KernelReport &kernel : result.kernels) writeKernel(json, kernel);
   json.end_array().end_object();
   return json.str() + "\n";
 }

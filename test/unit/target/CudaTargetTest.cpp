@@ -1,0 +1,261 @@
+// The CUDA pipeline: kernels run as PTX (emulated), texts are reproducible and mergeable, cubins come with their
+// report.
+#include "compiler/target/CudaTarget.h"
+#include "compiler/target/ObjectCache.h"
+#include "tools/cuda-emulator/machine.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Parser/Parser.h"
+#include <cmath>
+#include <cstring>
+#include <gtest/gtest.h>
+
+using namespace mlir;
+using namespace ingot::cuda;
+
+namespace {
+
+/// Kernel NAME: to[i] = from[i] * 3 + table[i % 4], not fused; threads exchange neighbours through shared memory.
+std::string kernelText(const std::string &name, const std::string &factor = "3.0") {
+  return "module @" + name + R"( {
+  llvm.mlir.global internal constant @table(dense<[0.1, 0.2, 0.3, 0.4]> : vector<4xf32>) : vector<4xf32>
+  func.func @)" +
+         name + R"((%args: !llvm.ptr, %scratch: !llvm.ptr) attributes {ptx.entry = #ptx.entry<threads = 64>} {
+    %from = llvm.load %args invariant : !llvm.ptr -> !llvm.ptr
+    %t = ptx.id thread : i32
+    %c3 = arith.constant 3 : i32
+    %c1 = arith.constant 1 : i32
+    %table = llvm.mlir.addressof @table : !llvm.ptr
+    %index = arith.andi %t, %c3 : i32
+    %entry = llvm.getelementptr %table[%index] : (!llvm.ptr, i32) -> !llvm.ptr, f32
+    %addend = llvm.load %entry : !llvm.ptr -> f32
+    %source = llvm.getelementptr %from[%t] : (!llvm.ptr, i32) -> !llvm.ptr, f32
+    %x = llvm.load %source : !llvm.ptr -> f32
+    %factor = arith.constant )" +
+         factor + R"( : f32
+    %product = arith.mulf %x, %factor : f32
+    %sum = arith.addf %product, %addend : f32
+    %shared = ptx.shared : !llvm.ptr<3>
+    %mine = llvm.getelementptr %shared[%t] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, f32
+    ptx.store %mine, %sum : !llvm.ptr<3>, f32
+    ptx.barrier
+    %other = arith.xori %t, %c1 : i32
+    %theirs = llvm.getelementptr %shared[%other] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, f32
+    %y = ptx.load %theirs : !llvm.ptr<3> -> f32
+    %target = llvm.getelementptr %scratch[%t] : (!llvm.ptr, i32) -> !llvm.ptr, f32
+    llvm.store %y, %target : f32, !llvm.ptr
+    return
+  }
+}
+)";
+}
+
+class CudaTarget : public testing::Test {
+protected:
+  FailureOr<CudaCode> compile(const std::string &text, const CudaOptions &options = {}) {
+    auto module = parseSourceString<ModuleOp>(text, &context);
+    if (!module) return failure();
+    return compileCuda(*module, options);
+  }
+
+  DialectRegistry registry = [] {
+    DialectRegistry all;
+    registerCudaTarget(all);
+    return all;
+  }();
+  MLIRContext context{registry};
+  std::string error;
+  ScopedDiagnosticHandler handler{&context, [this](Diagnostic &diagnostic) {
+                                    error += diagnostic.str() + "\n";
+                                    return success();
+                                  }};
+};
+
+TEST_F(CudaTarget, KernelRunsUnderTheEmulator) {
+  CudaOptions options;
+  options.levels = {80, 90};
+  auto code = compile(kernelText("triple"), options);
+  ASSERT_TRUE(succeeded(code)) << error;
+  for (const PtxText &text : code->texts) {
+    SCOPED_TRACE(text.text);
+    ingot::emulator::Memory memory;
+    ingot::emulator::Module ptx;
+    ASSERT_TRUE(memory.reserve().ok());
+    ASSERT_TRUE(ingot::emulator::parse(text.text, &ptx).ok());
+    ASSERT_TRUE(ingot::emulator::load(ptx, memory).ok());
+    uint64_t from = memory.allocate(256), to = memory.allocate(256), args = memory.allocate(8);
+    for (int i = 0; i < 64; ++i) reinterpret_cast<float *>(from)[i] = i * 0.37f;
+    memcpy(reinterpret_cast<void *>(args), &from, 8);
+    memory.mark_written(from, 256), memory.mark_written(args, 8);
+    ingot::emulator::Launch launch;
+    launch.entry = ptx.entry("triple");
+    ASSERT_NE(launch.entry, nullptr);
+    launch.block = {64, 1, 1}, launch.dynamic_shared = 256;
+    launch.parameters.resize(16);
+    memcpy(launch.parameters.data(), &args, 8), memcpy(launch.parameters.data() + 8, &to, 8);
+    ingot::emulator::Fault fault = ingot::emulator::Machine(memory, {}).run({&launch, 1});
+    ASSERT_FALSE(fault) << fault.message();
+    for (int i = 0; i < 64; ++i) {
+      volatile float product = (i ^ 1) * 0.37f * 3.0f;
+      EXPECT_EQ(reinterpret_cast<float *>(to)[i], product + 0.1f * (1 + (i ^ 1) % 4)) << i;
+    }
+  }
+}
+
+TEST_F(CudaTarget, TextDoesNotDependOnJobsOrOrder) {
+  CudaOptions one, two;
+  two.jobs = 3;
+  auto forward = compile("module {" + kernelText("a") + kernelText("b") + kernelText("c") + "}", one);
+  auto backward = compile("module {" + kernelText("c") + kernelText("a") + kernelText("b") + "}", two);
+  ASSERT_TRUE(succeeded(forward) && succeeded(backward)) << error;
+  EXPECT_EQ(forward->texts[0].text, backward->texts[0].text);
+}
+
+TEST_F(CudaTarget, KernelsOfOneTextKeepTheirOwnTables) {
+  auto code = compile("module {" + kernelText("a") + kernelText("b") + "}");
+  ASSERT_TRUE(succeeded(code)) << error;
+  ingot::emulator::Module ptx;
+  ASSERT_TRUE(ingot::emulator::parse(code->texts[0].text, &ptx).ok()) << code->texts[0].text;
+  EXPECT_EQ(ptx.entries.size(), 2u);
+  size_t tables = 0, shared = 0;
+  for (auto &variable : ptx.variables) ++(variable->space == ingot::emulator::Space::shared ? shared : tables);
+  EXPECT_EQ(tables, 2u);
+  EXPECT_EQ(shared, 1u);
+}
+
+TEST_F(CudaTarget, KnownKernelsAreTakenFromTheCache) {
+  ingot::cpu::ObjectCache cache;
+  CudaOptions options;
+  options.objects = &cache;
+  auto first = compile("module {" + kernelText("a") + kernelText("b") + "}", options);
+  auto second = compile("module {" + kernelText("a") + kernelText("b", "4.0") + "}", options);
+  auto fresh = compile("module {" + kernelText("a") + kernelText("b", "4.0") + "}");
+  ASSERT_TRUE(succeeded(first) && succeeded(second) && succeeded(fresh)) << error;
+  EXPECT_EQ(cache.hits(), 1u);
+  EXPECT_EQ(second->texts[0].text, fresh->texts[0].text);
+}
+
+TEST_F(CudaTarget, WritableDataIsRefusedByName) {
+  std::string text = kernelText("writer");
+  text.replace(text.find("internal constant"), 17, "internal");
+  size_t store = text.find("    llvm.store");
+  text.insert(store, "    llvm.store %y, %entry : f32, !llvm.ptr\n");
+  EXPECT_TRUE(failed(compile("module {" + text + "}")));
+  EXPECT_NE(error.find("kernel writer has writable data"), std::string::npos) << error;
+}
+
+TEST(PtxasReport, ReadsWhatPtxasSays) {
+  auto kernels = parseReport("ptxas info    : 0 bytes gmem\n"
+                             "ptxas info    : Compiling entry function 'second' for 'sm_90'\n"
+                             "ptxas info    : Function properties for second\n"
+                             "    16 bytes stack frame, 4 bytes spill stores, 8 bytes spill loads\n"
+                             "ptxas info    : Used 255 registers, used 2 barriers, 1024 bytes smem\n"
+                             "ptxas info    : Compiling entry function 'first' for 'sm_90'\n"
+                             "ptxas info    : Function properties for first\n"
+                             "    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\n"
+                             "ptxas info    : Used 14 registers, used 0 barriers\n",
+                             90);
+  ASSERT_EQ(kernels.size(), 2u);
+  EXPECT_EQ(kernels[0].kernel, "first");
+  EXPECT_EQ(kernels[0].registers, 14u);
+  EXPECT_EQ(complaint(kernels[0]), "");
+  EXPECT_EQ(kernels[1].registers, 255u);
+  EXPECT_EQ(kernels[1].barriers, 2u);
+  EXPECT_EQ(kernels[1].staticShared, 1024u);
+  EXPECT_EQ(kernels[1].stack, 16u);
+  EXPECT_EQ(complaint(kernels[1]), "kernel second on sm_90 spills registers (4 bytes stored, 8 loaded)");
+}
+
+TEST(PtxasReport, CountsInstructions) {
+  std::vector<KernelReport> kernels(1);
+  kernels[0].kernel = "k";
+  countSass("\t.section\t.text.k,\"ax\",@progbits\n"
+            "        /*0000*/                   LDG.E.128.CONSTANT R8, desc[UR6][R2.64] ;\n"
+            "        /*0010*/              @!P0 LDG.E R8, desc[UR6][R2.64] ;\n"
+            "        /*0020*/                   LDGSTS.E.BYPASS.128 [R1], desc[UR6][R2.64] ;\n"
+            "        /*0030*/                   HMMA.16816.F32 R4, R8, R2, R4 ;\n"
+            "        /*0040*/                   IMMA.16832.S8.S8 R4, R8.ROW, R2.COL, R4 ;\n"
+            "        /*0050*/                   NOP;\n"
+            "\t.section\t.text.other,\"ax\",@progbits\n"
+            "        /*0000*/                   LDG.E R8, desc[UR6][R2.64] ;\n",
+            kernels);
+  ASSERT_TRUE(kernels[0].sass.has_value());
+  EXPECT_EQ(kernels[0].sass->instructions, 5u);
+  EXPECT_EQ(kernels[0].sass->loads, 2u);
+  EXPECT_EQ(kernels[0].sass->wideLoads, 1u);
+  EXPECT_EQ(kernels[0].sass->asyncCopies, 1u);
+  EXPECT_EQ(kernels[0].sass->halfMmas, 1u);
+  EXPECT_EQ(kernels[0].sass->integerMmas, 1u);
+}
+
+class Ptxas : public CudaTarget {
+protected:
+  void SetUp() override {
+    auto tools = findTools();
+    if (!tools) GTEST_SKIP() << llvm::toString(tools.takeError());
+  }
+};
+
+TEST_F(Ptxas, MakesACubinAnArchitectureWithItsReport) {
+  CudaOptions options;
+  options.levels = {80, 90};
+  options.cubins = {90, 80};
+  options.disassemble = true;
+  auto code = compile("module {" + kernelText("a") + kernelText("b") + "}", options);
+  ASSERT_TRUE(succeeded(code)) << error;
+  ASSERT_EQ(code->cubins.size(), 2u);
+  for (size_t i = 0; i < 2; ++i) {
+    const Cubin &cubin = code->cubins[i];
+    EXPECT_EQ(cubin.sm, i ? 90u : 80u);
+    EXPECT_EQ(memcmp(cubin.bytes.data(),
+                     "\x7f"
+                     "ELF",
+                     4),
+              0);
+    ASSERT_EQ(cubin.kernels.size(), 2u);
+    EXPECT_EQ(cubin.kernels[1].kernel, "b");
+    EXPECT_GT(cubin.kernels[1].registers, 0u);
+  }
+}
+
+TEST_F(Ptxas, CubinsAreReproducible) {
+  CudaOptions options;
+  options.cubins = {80};
+  auto first = compile("module {" + kernelText("a") + "}", options);
+  auto second = compile("module {" + kernelText("a") + "}", options);
+  ASSERT_TRUE(succeeded(first) && succeeded(second)) << error;
+  EXPECT_EQ(first->cubins[0].bytes, second->cubins[0].bytes);
+}
+
+TEST_F(Ptxas, StackFrameFailsTheBuildByName) {
+  std::string text = kernelText("deep");
+  size_t at = text.find("    %target");
+  text.insert(at, R"(    %size = llvm.mlir.constant(64 : i32) : i32
+    %local = llvm.alloca %size x f32 : (i32) -> !llvm.ptr
+    %cell = llvm.getelementptr %local[%t] : (!llvm.ptr, i32) -> !llvm.ptr, f32
+    llvm.store volatile %y, %cell : f32, !llvm.ptr
+    %back = llvm.load volatile %cell : !llvm.ptr -> f32
+)");
+  CudaOptions options;
+  options.cubins = {80};
+  EXPECT_TRUE(failed(compile("module {" + text + "}", options)));
+  EXPECT_NE(error.find("kernel deep on sm_80 has a stack frame of 256 bytes"), std::string::npos) << error;
+}
+
+TEST_F(Ptxas, UnknownArchitectureIsRefused) {
+  CudaOptions options;
+  options.cubins = {83};
+  EXPECT_TRUE(failed(compile("module {" + kernelText("a") + "}", options)));
+  EXPECT_NE(error.find("ptxas for sm_83: "), std::string::npos) << error;
+}
+
+TEST_F(CudaTarget, AbsentPtxasIsAnErrorWithTheRemedy) {
+  CudaOptions options;
+  options.cubins = {80};
+  options.ptxas = "/nonexistent/ptxas";
+  EXPECT_TRUE(failed(compile("module {" + kernelText("a") + "}", options)));
+  EXPECT_NE(error.find("'/nonexistent/ptxas' cannot be executed"), std::string::npos) << error;
+}
+
+} // namespace
