@@ -247,9 +247,11 @@ private:
 
   /// The plan knows how kernels are launched; with it, how many blocks an SM holds.
   void describeKernels(ModuleOp program) {
+    llvm::StringMap<plan_ir::KernelOp> byName;
+    program.walk([&](plan_ir::KernelOp kernel) { byName[kernel.getSymName()] = kernel; });
     for (KernelReport &report : result.kernels) {
-      auto kernel = program.lookupSymbol<plan_ir::KernelOp>(report.kernel);
-      if (!kernel || report.threads) continue;
+      plan_ir::KernelOp kernel = byName.lookup(report.kernel);
+      if (!kernel) continue;
       report.threads = kernel.getBlockThreads();
       report.sharedBytes += kernel.getSharedBytes();
       report.residentBlocks =

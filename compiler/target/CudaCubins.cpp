@@ -3,8 +3,10 @@
 #include "compiler/target/ObjectCache.h"
 
 #include "mlir/IR/Diagnostics.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/ThreadPool.h"
+#include <set>
 
 using namespace mlir;
 
@@ -29,6 +31,29 @@ static const PtxText *textFor(unsigned sm, ArrayRef<PtxText> texts) {
   return best;
 }
 
+static std::set<std::string> spillingKernels(const Cubin &cubin) {
+  std::set<std::string> names;
+  for (const KernelReport &kernel : cubin.kernels)
+    if (kernel.spillStores || kernel.spillLoads) names.insert(kernel.kernel);
+  return names;
+}
+
+/// ptxas spills of its own accord, with registers to spare, to fit more blocks on an SM; asked for one block, it does
+/// not.
+static std::string withFewerBlocks(StringRef text, const std::set<std::string> &kernels) {
+  std::string result;
+  bool spills = false;
+  for (StringRef line : llvm::split(text, '\n')) {
+    StringRef entry = line;
+    if (entry.consume_front(".visible .entry "))
+      spills = kernels.count(entry.take_until([](char c) { return c == '('; }).str());
+    if (spills && line.starts_with(".minnctapersm")) continue;
+    result += line.str() + "\n";
+    if (spills && line.starts_with(".maxntid")) result += ".minnctapersm 1\n";
+  }
+  return result;
+}
+
 // A cubin that was made before has no report: nobody asks for one while kernels are shared (a report wants them anew).
 static llvm::Error assemble(Assembly &work, const Tools &tools, const CudaOptions &options) {
   bool disassemble = options.disassemble || !options.dumpDirectory.empty();
@@ -40,6 +65,10 @@ static llvm::Error assemble(Assembly &work, const Tools &tools, const CudaOption
   }
   auto cubin = assemblePtx(tools, work.text->text, work.sm, disassemble);
   if (!cubin) return cubin.takeError();
+  if (auto spilling = spillingKernels(*cubin); !spilling.empty()) {
+    cubin = assemblePtx(tools, withFewerBlocks(work.text->text, spilling), work.sm, disassemble);
+    if (!cubin) return cubin.takeError();
+  }
   for (const KernelReport &kernel : cubin->kernels)
     if (std::string what = complaint(kernel); !what.empty())
       return llvm::createStringError(llvm::inconvertibleErrorCode(), what);

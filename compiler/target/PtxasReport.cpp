@@ -70,7 +70,7 @@ void countSass(StringRef sass, std::vector<KernelReport> &kernels) {
   SassCounts none, *counts = &none;
   for (StringRef line : split(sass, '\n')) {
     StringRef section = line.ltrim();
-    if (section.consume_front(".section")) {
+    if (section.consume_front(".section\t") || section.consume_front(".section ")) {
       StringRef name = section.ltrim().split(',').first;
       counts = &none;
       if (!name.consume_front(".text.")) continue;

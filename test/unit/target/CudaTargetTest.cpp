@@ -171,6 +171,7 @@ TEST(PtxasReport, CountsInstructions) {
   std::vector<KernelReport> kernels(1);
   kernels[0].kernel = "k";
   countSass("\t.section\t.text.k,\"ax\",@progbits\n"
+            "\t.sectioninfo\t@\"SHI_REGISTERS=16\"\n"
             "        /*0000*/                   LDG.E.128.CONSTANT R8, desc[UR6][R2.64] ;\n"
             "        /*0010*/              @!P0 LDG.E R8, desc[UR6][R2.64] ;\n"
             "        /*0020*/                   LDGSTS.E.BYPASS.128 [R1], desc[UR6][R2.64] ;\n"
