@@ -2,11 +2,14 @@
 """Compiles every case of the zoo, runs it and judges it against its goldens.
 
     run.py ../shared/zoo [--bin build/dev/bin] [--only GLOB] [--jobs 2] [--write docs/zoo.md] [--at-least 265]
+                         [--cuda 1,2,3]
 
 A case matches when logits of the whole prompt, of 9 tokens and then single ones, and of two sequences in one step lie
 within the case's own tolerance, the greedy continuation is the golden one (where case.json calls that safe), and the
 chunk law holds bit for bit. A case is refused when the compiler names a reason of the list below. Everything else - a
 wrong answer, a refusal for another reason, a crash - fails the run. Exit: 0 good, 1 not, 77 no zoo.
+
+With --cuda, cases run on the emulated card instead, under each of the seeds (schedules); the bits must not change.
 """
 
 import argparse
@@ -18,6 +21,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +118,9 @@ class Case:
         return any("position" in name for name in self.facts["inputs"]) and self.facts["quantisation"] == "none"
 
 
-def run_worker(worker: Path, cases: list[Case], scratch: Path, jobs: int, level: str) -> dict[str, dict]:
+def run_worker(
+    worker: Path, cases: list[Case], scratch: Path, jobs: int, machine: list[str]
+) -> dict[str, dict]:
     """Answers by case. A case that kills the process gets the answer of a crash, and the others go on without it."""
     answers: dict[str, dict] = {}
     left = cases
@@ -122,7 +128,8 @@ def run_worker(worker: Path, cases: list[Case], scratch: Path, jobs: int, level:
         for case in left:
             (scratch / case.name).mkdir(exist_ok=True)
         lines = "\n".join(json.dumps(case.job(scratch / case.name)) for case in left)
-        done = subprocess.run([worker, str(jobs), level], input=lines, capture_output=True, text=True, check=False)
+        command = [worker, str(jobs), *machine]
+        done = subprocess.run(command, input=lines, capture_output=True, text=True, check=False)
         begun = set()
         for line in done.stdout.splitlines():
             answer = json.loads(line)
@@ -140,6 +147,16 @@ def run_worker(worker: Path, cases: list[Case], scratch: Path, jobs: int, level:
         if not done.returncode and left:
             raise SystemExit(f"zoo-worker gave no answer for {left[0].name}")
     return answers
+
+
+def run_all(worker: Path, cases: list[Case], scratch: Path, jobs: int, machine: list[str]) -> dict[str, dict]:
+    """One process with threads - or, on the emulated card, of which a process has only one, a process a job."""
+    if machine[0] != "cuda":
+        return run_worker(worker, cases, scratch, jobs, machine)
+    with ThreadPoolExecutor(jobs) as pool:
+        shards = [cases[k::jobs] for k in range(jobs)]
+        parts = list(pool.map(lambda shard: run_worker(worker, shard, scratch, 1, machine), shards))
+    return {name: answer for part in parts for name, answer in part.items()}
 
 
 def table(cases: list[Case], verdicts: dict[str, tuple[str, str]]) -> str:
@@ -181,6 +198,7 @@ def main() -> int:
     parser.add_argument("--bin", type=Path, default=REPOSITORY / "build/dev/bin")
     parser.add_argument("--only", default="*", help="cases by name, e.g. 'a-*'")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--cuda", metavar="SEEDS", help="on the emulated card, under these seeds")
     parser.add_argument("--write", type=Path, help="write the table here")
     parser.add_argument("--table", type=Path, help="the committed table, which must be true")
     parser.add_argument("--at-least", type=int, default=0, help="how many must match")
@@ -189,12 +207,15 @@ def main() -> int:
         print(f"skipped: needs {options.zoo} (INGOT_SHARED is {os.environ.get('INGOT_SHARED', 'not set')})")
         return 77
     begin = time.time()
-    level = "v4" if "avx512_vnni" in Path("/proc/cpuinfo").read_text() else "v3"
+    machine = ["v4" if "avx512_vnni" in Path("/proc/cpuinfo").read_text() else "v3"]
+    if options.cuda:
+        machine = ["cuda", *options.cuda.split(",")]
+        os.environ.setdefault("INGOT_CUDA_DRIVER", str((options.bin.parent / "lib/libingot-cuda-emulator.so").absolute()))
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         folders = sorted(path.parent for path in unpack(options.zoo, scratch).glob("*/case.json"))
         cases = [Case(path) for path in folders if fnmatch.fnmatch(path.name, options.only)]
-        answers = run_worker(options.bin / "zoo-worker", cases, scratch, options.jobs, level)
+        answers = run_all(options.bin / "zoo-worker", cases, scratch, options.jobs, machine)
         verdicts = {case.name: case.judge(answers[case.name], scratch / case.name) for case in cases}
     for case in cases:
         verdict, detail = verdicts[case.name]
@@ -209,7 +230,7 @@ def main() -> int:
     refused = len(cases) - matches - len(bad)
     print(
         f"{matches} of {len(cases)} match, {refused} refused, {len(bad)} wrong or broken ({len(crashed)} crashed), "
-        f"{time.time() - begin:.0f} s, {level}"
+        f"{time.time() - begin:.0f} s, {' '.join(machine)}"
     )
     good = not bad and matches >= options.at_least
     if options.table and options.table.read_text() != text:

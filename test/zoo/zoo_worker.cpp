@@ -1,6 +1,9 @@
 // Compiles and runs many models in one process: the engine of run.py. Kernels that models share are compiled once
 // (ObjectCache). Nothing is judged here but the chunk law, whose judge is memcmp.
 //
+// argv: jobs, then v3 or v4 - or `cuda` and seeds: then every case runs on the emulated card that INGOT_CUDA_DRIVER
+// names, once a seed (of its schedules), one job at a time, and the law holds between the seeds, too.
+//
 // stdin, a JSON object a line: {"case", "model", "out": folder, "ids": [..], "batch": [[..], ..], "greedy": n,
 // "max_context": n}. stdout, one a case, in the order of completion: {"case", "seconds", "errors": [..], "law": [..],
 // "greedy": [..], "warnings": [..]} - `errors` are the compiler's, `failure` is the runtime's message, `law` names the
@@ -13,6 +16,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <dlfcn.h>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -29,6 +33,20 @@ struct RuntimeFailure {
 void check(ingot_code code) {
   if (code != INGOT_OK) throw RuntimeFailure{ingot_error_message()};
 }
+
+/// Where cases run.
+struct Machine {
+  cpu::CpuLevel level = cpu::CpuLevel::v4;
+  bool cuda = false;
+  std::vector<std::string> seeds;                   // of the emulated card
+  int (*configure)(const char *settings) = nullptr; // the emulated driver's
+
+  /// Another schedule; no session is open.
+  void seed(const std::string &seed) const {
+    if (configure(("sm=90,threads=1,seed=" + seed).c_str())) throw RuntimeFailure{"the emulator refuses seed " + seed};
+  }
+};
+Machine machine;
 
 struct Model {
   explicit Model(const std::string &path) { check(ingot_model_open(path.c_str(), &model)); }
@@ -48,6 +66,7 @@ public:
     ingot_model_facts(model.model, &facts);
     options.threads = threads, options.max_sequences = sequences, options.pad_rows = padRows;
     options.max_context = std::min(facts.max_context, 64u);
+    options.device = machine.cuda ? "cuda" : "cpu";
     check(ingot_session_open(model.model, &options, &session));
     vocabulary = facts.vocab_size;
   }
@@ -128,37 +147,44 @@ void store(const std::string &path, const Rows &rows) {
 void runArtifact(const json &job, const std::string &artifact, json &answer) {
   Model model(artifact);
   Tokens ids = job["ids"];
-  Rows full = feed(model, ids, {ids.size()});
-  store(job["out"].get<std::string>() + "/full.f32", full);
+  std::string out = job["out"];
   answer["law"] = json::array();
-  auto hold = [&](const char *way, const Rows &rows) {
-    if (!sameBits(full, rows)) answer["law"].push_back(way);
-  };
-  hold("one by one", feed(model, ids, {1}));
-  hold("9 then one by one", feed(model, ids, {9, 1}));
-  hold("by 5, two threads", feed(model, ids, {5}, 2));
-  hold("7 then the rest, padded", feed(model, ids, {7, ids.size()}, 1, 8));
-  answer["greedy"] = greedy(model, ids, job["greedy"]);
-  if (std::vector<Tokens> rows = job["batch"]; !rows.empty()) {
-    Rows last = batch(model, rows);
-    store(job["out"].get<std::string>() + "/batch.f32", last);
-    Rows alone;
-    for (const Tokens &row : rows) {
-      Rows own = feed(model, row, {row.size()});
-      alone.insert(alone.end(), own.end() - (last.size() / rows.size()), own.end());
+  Rows first;
+  for (const std::string &seed : machine.seeds) {
+    if (machine.cuda) machine.seed(seed);
+    Rows full = feed(model, ids, {ids.size()});
+    auto hold = [&](const std::string &way, const Rows &rows) {
+      if (!sameBits(full, rows)) answer["law"].push_back(way + (machine.cuda ? ", seed " + seed : ""));
+    };
+    if (first.empty()) first = full, store(out + "/full.f32", full);
+    hold("another schedule", first);
+    hold("one by one", feed(model, ids, {1}));
+    hold("9 then one by one", feed(model, ids, {9, 1}));
+    hold("by 5, two threads", feed(model, ids, {5}, 2));
+    hold("7 then the rest, padded", feed(model, ids, {7, ids.size()}, 1, 8));
+    answer["greedy"] = greedy(model, ids, job["greedy"]);
+    if (std::vector<Tokens> rows = job["batch"]; !rows.empty()) {
+      Rows last = batch(model, rows);
+      store(out + "/batch.f32", last);
+      Rows alone;
+      for (const Tokens &row : rows) {
+        Rows own = feed(model, row, {row.size()});
+        alone.insert(alone.end(), own.end() - (last.size() / rows.size()), own.end());
+      }
+      hold("two sequences in a step", [&] { return sameBits(last, alone) ? full : Rows(); }());
     }
-    if (!sameBits(last, alone)) answer["law"].push_back("two sequences in a step");
   }
 }
 
-json runCase(const json &job, cpu::ObjectCache &objects, cpu::CpuLevel level) {
+json runCase(const json &job, cpu::ObjectCache &objects) {
   auto begin = std::chrono::steady_clock::now();
   json answer = {{"case", job["case"]}};
   CompileOptions options;
   options.model = job["model"];
   options.output = job["out"].get<std::string>() + "/model.ingot";
   options.activations = "f32";
-  options.cpuLevels = {level};
+  options.cpuLevels = {machine.level};
+  if (machine.cuda) options.targets = {"cuda"}, options.architectures = {};
   options.maxContext = job["max_context"];
   options.objects = &objects;
   CompileResult result = compileModel(options);
@@ -177,11 +203,25 @@ json runCase(const json &job, cpu::ObjectCache &objects, cpu::CpuLevel level) {
   return answer;
 }
 
+bool chooseMachine(int argc, char **argv) {
+  std::string kind = argc > 2 ? argv[2] : "v4";
+  if (kind == "v3") machine.level = cpu::CpuLevel::v3;
+  machine.cuda = kind == "cuda";
+  machine.seeds.assign(argv + std::min(argc, 3), argv + argc);
+  if (!machine.cuda) return machine.seeds = {""}, true;
+  const char *path = getenv("INGOT_CUDA_DRIVER");
+  void *driver = path ? dlopen(path, RTLD_NOW) : nullptr;
+  if (driver) machine.configure = reinterpret_cast<int (*)(const char *)>(dlsym(driver, "ingot_emulator_configure"));
+  if (!machine.configure) std::cerr << "INGOT_CUDA_DRIVER must name the emulated driver\n";
+  return machine.configure && !machine.seeds.empty();
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
   unsigned jobs = argc > 1 ? unsigned(atoi(argv[1])) : 1;
-  auto level = argc > 2 && !strcmp(argv[2], "v3") ? cpu::CpuLevel::v3 : cpu::CpuLevel::v4;
+  if (!chooseMachine(argc, argv)) return 2;
+  if (machine.cuda) jobs = 1; // there is one card
   std::vector<json> work;
   for (std::string line; std::getline(std::cin, line);)
     if (!line.empty()) work.push_back(json::parse(line));
@@ -194,7 +234,7 @@ int main(int argc, char **argv) {
         std::lock_guard lock(output);
         std::cout << json{{"begin", work[k]["case"]}} << std::endl; // who was at work if the process dies
       }
-      json answer = runCase(work[k], objects, level);
+      json answer = runCase(work[k], objects);
       std::lock_guard lock(output);
       std::cout << answer << std::endl;
     }
