@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""What ptxas makes of every CUDA kernel of a few well-known shapes: needs neither a GPU nor weights.
+
+    ptxas_table.py INGOTC [--shapes smollm2,llama-1b,llama-8b] [--forms f16,int8,int4,int4-f32] [--sm 80,90] [--json FILE]
+
+Writes decoders of two layers in those shapes whose weights are not there (equal layers share their kernels), compiles them with
+`--target cuda --no-weights --report`, and prints a row a kernel: threads of a block, registers, shared memory, bytes spilled, bytes of
+stack, blocks and occupancy of an SM, instructions, and how many of them are LDG.128 (of all LDG), LDGSTS, HMMA and IMMA. `*` marks
+what should not be: a spill, a stack frame, fewer than 8 warps on an SM. The last row sums up; exits 1 on spills or stack frames.
+Needs the package onnx."""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import check_large
+import onnx
+
+SHAPES = {  # hidden, heads, key-value heads, head size, inner, vocabulary
+    "smollm2": (576, 9, 3, 64, 1536, 49152),
+    "llama-1b": (2048, 32, 8, 64, 8192, 128256),
+    "llama-8b": (4096, 32, 8, 128, 14336, 128256),
+}
+FORMS = {
+    "f16": [],
+    "f16-f32": ["--activations", "f32"],
+    "int8": ["--quantize", "int8"],
+    "int8-f32": ["--quantize", "int8", "--activations", "f32"],
+    "int4": ["--quantize", "int4"],
+    "int4-f32": ["--quantize", "int4", "--activations", "f32"],
+}
+WARPS = {80: 64, 86: 48, 87: 48, 89: 48, 90: 64, 100: 64, 120: 48}  # that an SM holds at most
+
+
+def compile_shape(ingotc: str, shape: str, form: str, sm: str, scratch: Path) -> list[dict]:
+    sizes = ("HIDDEN", "HEADS", "KV_HEADS", "SIZE", "INNER", "VOCABULARY")
+    for name, size in zip(sizes, SHAPES[shape]):
+        setattr(check_large, name, size)
+    path, report = scratch / "model.onnx", scratch / "report.json"
+    onnx.save(check_large.decoder(2), path)
+    command = [ingotc, str(path), "-o", str(scratch / "model.ingot"), "--target", "cuda", "--sm", sm, "--no-weights",
+               "--max-context", "8192", "--report", str(report), "--progress", "none", *FORMS[form]]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.exit(f"{shape} {form}: ingotc exits {done.returncode}\n{done.stderr[:4000]}")
+    return [{"shape": shape, "form": form, **kernel} for kernel in json.loads(report.read_text())["kernels"]]
+
+
+def short(name: str) -> str:
+    """A kernel's name without the hash of its region."""
+    return "_".join(part for part in name.split("_") if not (len(part) == 16 and set(part) <= set("0123456789abcdef")))
+
+
+def row(kernel: dict) -> list[str]:
+    warps = kernel["blocks_per_sm"] * ((kernel["threads"] + 31) // 32)
+    mark = lambda bad, text: f"{text}{'*' if bad else ' '}"
+    counts = [f"{kernel.get('ldg_128', '-')}/{kernel.get('ldg', '-')}"]
+    counts += [str(kernel.get(key, "-")) for key in ("ldgsts", "hmma", "imma")]
+    return [kernel["shape"], kernel["form"], short(kernel["name"]), str(kernel["sm"]), str(kernel["threads"]),
+            str(kernel["registers"]), str(kernel["shared_bytes"]), mark(kernel["spill_bytes"], kernel["spill_bytes"]),
+            mark(kernel["stack_bytes"], kernel["stack_bytes"]), str(kernel["blocks_per_sm"]),
+            mark(warps < 8, f"{100 * warps // WARPS[kernel['sm']]}%"), str(kernel.get("instructions", "-")), *counts]
+
+
+def print_table(kernels: list[dict]):
+    head = "shape form kernel sm thr regs shared spill stack blk occ instr ldg128 ldgsts hmma imma".split()
+    rows = [head] + [row(kernel) for kernel in kernels]
+    widths = [max(len(line[i]) for line in rows) for i in range(len(head))]
+    for line in rows:
+        cells = [cell.ljust(width) if i < 3 else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths))]
+        print("  ".join(cells))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("ingotc")
+    parser.add_argument("--shapes", default=",".join(SHAPES), help="of " + ", ".join(SHAPES))
+    parser.add_argument("--forms", default="f16,int8,int4,int4-f32", help="of " + ", ".join(FORMS))
+    parser.add_argument("--sm", default="80,90", help="architectures")
+    parser.add_argument("--json", type=Path, help="write the rows there, too")
+    options = parser.parse_args()
+    kernels = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for shape in options.shapes.split(","):
+            for form in options.forms.split(","):
+                kernels += compile_shape(options.ingotc, shape, form, options.sm, Path(scratch))
+    print_table(kernels)
+    bad = [kernel for kernel in kernels if kernel["spill_bytes"] or kernel["stack_bytes"]]
+    print(f"{len(kernels)} kernels, {len(bad)} with spills or a stack frame, most registers "
+          f"{max(kernel['registers'] for kernel in kernels)}, most shared memory {max(k['shared_bytes'] for k in kernels)} bytes")
+    if options.json:
+        options.json.write_text(json.dumps(kernels, indent=1) + "\n")
+    return bool(bad)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
