@@ -6,9 +6,7 @@
 //  1. An allocation's granules belong to it alone, and one unowned granule follows it: an access that runs past the end
 //     finds this allocation or none, never a neighbour.
 //  2. Addresses are handed out once and never again: a use after free finds the freed allocation.
-//  3. `written_prefix` only grows while the allocation lives: bytes [0, written_prefix) are initialised and need no
-//  look
-//     at the shadow.
+//  3. Bytes [0, written_prefix) are initialised and need no look at the shadow; only `forget` shrinks the prefix.
 // Thread-safety: `find`, `check`, `mark_written` may run in many threads; `allocate`, `release`, `adopt` are serialised
 // inside, but the caller must not release what a running kernel uses and expect a defined result (it is a fault).
 #pragma once

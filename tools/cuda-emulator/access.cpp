@@ -1,0 +1,173 @@
+#include "access.h"
+#include <algorithm>
+
+namespace ingot::emulator {
+
+namespace {
+
+bool check_alignment(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, uint32_t bytes, const char *space) {
+  uint64_t low_bits = s.low | s.high;
+  if (!s.contiguous && !s.uniform) each_lane(mask, [&](uint32_t l) { low_bits |= s.at[l]; });
+  if (!(low_bits & (bytes - 1))) return true;
+  for (uint32_t l = 0; l < 32; ++l)
+    if ((mask >> l & 1) && (s.at[l] & (bytes - 1))) {
+      w.fail(i, Fault::misaligned, l, s.at[l], "%s address 0x%llx of a %u-byte access", space,
+             static_cast<unsigned long long>(s.at[l]), bytes);
+      return false;
+    }
+  return true;
+}
+
+bool holds(const Allocation *a, uint64_t low, uint64_t end) {
+  return a && low >= a->base && end >= low && end <= a->base + a->size && a->live.load(std::memory_order_relaxed);
+}
+
+bool fail_global(const Instr &i, Warp &w, uint32_t lane, uint64_t address, uint32_t bytes, bool write) {
+  const Allocation *a = w.cta->worker->memory->find(address);
+  const char *verb = write ? "writes" : "reads";
+  auto hex = static_cast<unsigned long long>(address);
+  if (!a)
+    w.fail(i, Fault::out_of_bounds, lane, address, "%s %u bytes at 0x%llx, where nothing is allocated", verb, bytes,
+           hex);
+  else if (!a->live)
+    w.fail(i, Fault::out_of_bounds, lane, address, "%s %u bytes at 0x%llx, in memory that was freed", verb, bytes, hex);
+  else if (a->read_only && write)
+    w.fail(i, Fault::out_of_bounds, lane, address, "writes %u bytes of constant memory", bytes);
+  else
+    w.fail(i, Fault::out_of_bounds, lane, address, "%s %u bytes at offset %lld of an allocation of %zu bytes", verb,
+           bytes, static_cast<long long>(address - a->base), a->size);
+  return false;
+}
+
+// One lane by itself: lanes of an instruction may be in different allocations.
+bool check_lane(const Instr &i, Warp &w, uint32_t l, uint64_t at, uint32_t bytes, bool write, bool read) {
+  Allocation *a = w.cta->worker->memory->find(at);
+  if (!holds(a, at, at + bytes) || (write && a->read_only)) return fail_global(i, w, l, at, bytes, write);
+  if ((!write || read) && !Memory::is_written(*a, at, bytes)) {
+    w.fail(i, Fault::uninitialised, l, at,
+           "reads %u bytes at offset %llu of an allocation of %zu bytes, which nobody wrote", bytes,
+           static_cast<unsigned long long>(at - a->base), a->size);
+    return false;
+  }
+  if (write) Memory::mark_written(*a, at, bytes);
+  return true;
+}
+
+} // namespace
+
+bool check_global(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, uint32_t bytes, bool write, bool read) {
+  Worker &worker = *w.cta->worker;
+  (write ? worker.counters.global_store_bytes : worker.counters.global_load_bytes) +=
+      uint64_t(std::popcount(mask)) * bytes;
+  if (!worker.options->checks) return true;
+  if (!check_alignment(i, w, mask, s, bytes, "global")) return false;
+  const Allocation *&last = worker.last[size_t(&i - w.cta->program->code.data())];
+  uint64_t end = s.high + bytes;
+  if (!holds(last, s.low, end)) last = worker.memory->find(s.low);
+  if (holds(last, s.low, end) && !(write && last->read_only)) {
+    bool dense = s.contiguous || s.uniform || end - s.low <= 64 * bytes;
+    if ((!write || read) && !(dense && Memory::is_written(*last, s.low, end - s.low)))
+      dense = false;
+    else if (!write)
+      return true;
+    if (write && dense && (s.contiguous || s.uniform)) {
+      Memory::mark_written(const_cast<Allocation &>(*last), s.low, end - s.low);
+      return true;
+    }
+    if (!write && end - last->base <= last->written_prefix.load(std::memory_order_relaxed)) return true;
+  }
+  bool fine = true;
+  each_lane(mask, [&](uint32_t l) { fine = fine && check_lane(i, w, l, s.at[l], bytes, write, read); });
+  return fine;
+}
+
+bool check_shared(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, uint32_t bytes, bool write, bool read) {
+  Cta &cta = *w.cta;
+  if (s.high >= cta.shared_bytes || s.high + bytes > cta.shared_bytes) { // checked always: it guards our own memory
+    for (uint32_t l = 0; l < 32; ++l)
+      if ((mask >> l & 1) && (s.at[l] >= cta.shared_bytes || s.at[l] + bytes > cta.shared_bytes)) {
+        w.fail(i, Fault::out_of_bounds, l, s.at[l], "%s %u bytes at shared address 0x%llx of %u bytes",
+               write ? "writes" : "reads", bytes, static_cast<unsigned long long>(s.at[l]), cta.shared_bytes);
+        return false;
+      }
+  }
+  if (!cta.worker->options->checks) return true;
+  if (!check_alignment(i, w, mask, s, bytes, "shared")) return false;
+  if (cta.races && !races_access(i, w, mask, s.at, bytes, write)) return false;
+  uint8_t *state = cta.state.data();
+  auto bad = [&](uint32_t l) {
+    uint8_t found = 0;
+    bool written = true;
+    for (uint32_t k = 0; k < bytes; ++k) {
+      found |= state[s.at[l] + k];
+      written &= state[s.at[l] + k] & shared_written;
+    }
+    if (found & shared_pending)
+      w.fail(i, Fault::pending_copy, l, s.at[l],
+             "%s %u bytes at shared address 0x%llx, where a cp.async that nobody waited for writes",
+             write ? "writes" : "reads", bytes, static_cast<unsigned long long>(s.at[l]));
+    else if (!written && (!write || read))
+      w.fail(i, Fault::uninitialised, l, s.at[l], "reads %u bytes at shared address 0x%llx, which nobody wrote", bytes,
+             static_cast<unsigned long long>(s.at[l]));
+    else
+      return false;
+    return true;
+  };
+  if (s.contiguous || s.uniform) { // one range; the words past its end are looked at again byte by byte
+    uint64_t length = s.high - s.low + bytes, k = 0, off = 0;
+    if (!write) {
+      for (; k + 8 <= length; k += 8) {
+        uint64_t word;
+        memcpy(&word, state + s.low + k, 8);
+        off |= word ^ 0x0101010101010101;
+      }
+      for (; k < length; ++k) off |= state[s.low + k] ^ shared_written;
+      if (!off) return true;
+    } else if (!read) {
+      for (; k + 8 <= length; k += 8) {
+        uint64_t word;
+        memcpy(&word, state + s.low + k, 8);
+        off |= word & 0x0202020202020202;
+      }
+      for (; k < length; ++k) off |= state[s.low + k] & shared_pending;
+      if (!off) {
+        memset(state + s.low, shared_written, length);
+        return true;
+      }
+    }
+  }
+  bool fine = true;
+  each_lane(mask, [&](uint32_t l) {
+    if (!fine) return;
+    uint64_t word = 0, want = 0;
+    if (bytes <= 8) {
+      memcpy(&word, state + s.at[l], bytes);
+      memset(&want, shared_written, bytes);
+    } else {
+      uint64_t second;
+      memcpy(&word, state + s.at[l], 8);
+      memcpy(&second, state + s.at[l] + 8, 8);
+      want = 0x0101010101010101;
+      word = word == second ? word : 0;
+    }
+    if (word != want && bad(l))
+      fine = false;
+    else if (write)
+      memset(state + s.at[l], shared_written, bytes);
+  });
+  return fine;
+}
+
+bool check_local(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, uint32_t bytes) {
+  size_t size = w.cta->program->entry->local_bytes;
+  if (!check_alignment(i, w, mask, s, bytes, "local")) return false;
+  for (uint32_t l = 0; l < 32; ++l)
+    if ((mask >> l & 1) && (s.at[l] >= size || s.at[l] + bytes > size)) {
+      w.fail(i, Fault::out_of_bounds, l, s.at[l], "local address 0x%llx of %zu bytes",
+             static_cast<unsigned long long>(s.at[l]), size);
+      return false;
+    }
+  return true;
+}
+
+} // namespace ingot::emulator
