@@ -56,7 +56,7 @@ Value addAlibi(const Band &band, int64_t query, Value j, Value score) {
 
 void emitScores(Band &band, Value origin) {
   Emitter &e = band.e;
-  int64_t together = e.v4() ? 16 : 6;
+  int64_t together = e.cuda() ? 8 : e.v4() ? 16 : 6;
   SmallVector<int64_t> lanes(laneCount);
   for (int64_t i = 0; i < laneCount; ++i) lanes[i] = i;
   Value laneIndex = e.intVector(e.i32, lanes), hidden = e.lanes(-kInfinity);
@@ -223,7 +223,7 @@ struct ValueBlock {
 void emitValues(Band &band, Value origin) {
   int64_t width = band.e.v4() ? 16 : 8, valueDim = band.shape.kv.valueDim;
   while (valueDim % width) width /= 2;
-  int64_t registers = band.e.v4() ? 24 : 12; // accumulators
+  int64_t registers = band.e.cuda() ? 16 : band.e.v4() ? 24 : 12; // accumulators
   int64_t vectors = std::min<int64_t>(valueDim / width, 4), together = std::max<int64_t>(1, registers / vectors);
   for (int64_t first = 0; first < band.queries(); first += together)
     for (int64_t column = 0; column < valueDim; column += vectors * width) {

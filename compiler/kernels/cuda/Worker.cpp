@@ -45,12 +45,12 @@ LogicalResult emitWorkers(ModuleOp module, KernelVariant &variant,
   uint64_t own = llvm::alignTo(*used, 64);
   bytes.setValueAttr(e.b.getI64IntegerAttr(own));
   variant.blockThreads = threads, variant.blockItems = workers, variant.scratchBytes = own * workers;
-  return finishEntry(e, threads);
+  return finishEntry(e, threads, 0);
 }
 
-LogicalResult finishEntry(Emitter &e, uint32_t threads) {
+LogicalResult finishEntry(Emitter &e, uint32_t threads, uint32_t ctas) {
   e.finish();
-  e.function->setAttr("ptx.entry", ptx::EntryAttr::get(e.b.getContext(), threads, 0));
+  e.function->setAttr("ptx.entry", ptx::EntryAttr::get(e.b.getContext(), threads, ctas));
   return distributeLanes(e.function);
 }
 

@@ -23,7 +23,8 @@ mlir::LogicalResult emitWorkers(mlir::ModuleOp module, KernelVariant &variant,
 cpu::Value itemCount(cpu::Emitter &e, const KernelVariant &variant);
 
 /// The kernel that `e` made is complete: closes it, marks it as an entry of CTAs of `threads`, and distributes its
-/// lanes.
-mlir::LogicalResult finishEntry(cpu::Emitter &e, uint32_t threads);
+/// lanes. `ctas`: how many an SM should hold at least (0: ptxas weighs registers against occupancy, and may spill a
+/// few).
+mlir::LogicalResult finishEntry(cpu::Emitter &e, uint32_t threads, uint32_t ctas = 1);
 
 } // namespace ingot::cuda
