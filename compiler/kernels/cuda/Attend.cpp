@@ -364,16 +364,21 @@ struct Item {
   Value ownQuery() { return e.lshr(warp.thread, 3); }
   Value ownColumn() { return e.imul(e.iand(warp.thread, e.i64c(7)), ownColumns()); }
 
-  // What warp `from` has left in its slot.
-  State slotState(int64_t from) {
+  // `old` with the tile that warp `from` has left in its slot; of a tile nobody saw there is only m = -inf.
+  State withSlot(const State &old, int64_t from) {
     Value query = ownQuery(), slot = e.i64c(shared.slot(from));
-    State state;
-    state.m = warp.loadShared(e.f32, e.iadd(slot, e.iadd(e.imul(query, 4), shared.largest())));
-    state.l = warp.loadShared(e.f32, e.iadd(slot, e.iadd(e.imul(query, 4), shared.sum())));
-    Value row = e.iadd(slot, e.iadd(e.imul(query, shared.rowBytes()), e.imul(ownColumn(), 4)));
-    for (int64_t c = 0; c < ownColumns(); c += 2)
-      llvm::append_range(state.o, warp.loadSharedVector(e.f32, 2, e.iadd(row, c * 4)));
-    return state;
+    State tile;
+    tile.m = warp.loadShared(e.f32, e.iadd(slot, e.iadd(e.imul(query, 4), shared.largest())));
+    auto joined = [&] {
+      tile.l = warp.loadShared(e.f32, e.iadd(slot, e.iadd(e.imul(query, 4), shared.sum())));
+      Value row = e.iadd(slot, e.iadd(e.imul(query, shared.rowBytes()), e.imul(ownColumn(), 4)));
+      for (int64_t c = 0; c < ownColumns(); c += 2)
+        llvm::append_range(tile.o, warp.loadSharedVector(e.f32, 2, e.iadd(row, c * 4)));
+      return combine(e, old, tile).values();
+    };
+    SmallVector<Type> types(2 + ownColumns(), e.f32);
+    return State::of(
+        e.ifElse(e.less(e.constant(e.f32, -kInfinity), tile.m), types, joined, [&] { return old.values(); }));
   }
 
   State splitState(QueryGroup &group, Value split) {
@@ -396,7 +401,7 @@ struct Item {
           });
       warp.barrier();
       State state = State::of(carried);
-      for (int64_t from = 0; from < kWarps; ++from) state = combine(e, state, slotState(from));
+      for (int64_t from = 0; from < kWarps; ++from) state = withSlot(state, from);
       warp.barrier();
       return state.values();
     });
