@@ -72,7 +72,14 @@ FailureOr<std::optional<LaunchKernels>> generateTensorLinear(decoder::LaunchOp l
     if (failed(emitLinearStream(kernel, StreamTiling::of(shape, row.tokens), variant))) return failure();
     kernels.main.push_back(variant);
   }
-  kernels.main.back().maxRows = UINT32_MAX;
+  if (auto tiling = PanelTiling::of(shape)) {
+    KernelVariant variant;
+    variant.kernel = stem + "_panel" + std::to_string(tiling->tokens);
+    if (failed(emitLinearPanel(kernel, *tiling, variant))) return failure();
+    kernels.main.push_back(variant);
+  } else {
+    kernels.main.back().maxRows = UINT32_MAX;
+  }
   return Result(kernels);
 }
 

@@ -49,7 +49,7 @@ void emitLinearFinish(TensorEmitter &m, const LinearKernel &kernel, const Linear
       }
       SmallVector<Value> blocks;
       for (int64_t b = 0; b < unitBlocks; ++b) {
-        Value sum;
+        Value sum = finish.splits > 1 ? e.lanes(0.0) : Value();
         for (int64_t s = 0; s < finish.splits; ++s) {
           Value part = e.load(e.lanesType(), m.advance(sums, b * blockBytes + s * splitBytes));
           sum = sum ? e.add(sum, part) : part;

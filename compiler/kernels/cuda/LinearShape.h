@@ -6,7 +6,7 @@
 //  2. K is cut into kSplits runs of splitSpans() spans. A split's sum starts from +0 and takes its groups ascending:
 //  the
 //     tensor core sums a group from 0, then acc = fma(D, scale, acc) (floats: acc + D); affine grids add
-//     fma(sum of x, minimum, acc). The splits' sums are added ascending. No kernel differs in any of it.
+//     fma(sum of x, minimum, acc). The splits' sums are added to +0 ascending. No kernel differs in any of it.
 //  3. Floating activations are 1 to 3 *terms* of 16 bits, x = x0 + x1 + ..., each the rounding of what is left: f16 of
 //  a
 //     row scaled by a power of two so that its largest lies in [2^14, 2^15), or bf16 (weights in bf16). The row's

@@ -26,11 +26,16 @@ struct Weight {
 
   void packFloats(unsigned seed) {
     values = randomVector(rows * cols, seed);
+    if (format.type == WeightFormat::Type::bf16) // cut off: any bf16 will do
+      for (float &v : values) v = std::bit_cast<float>(std::bit_cast<uint32_t>(v) & 0xffff0000);
     std::vector<_Float16> halves(values.begin(), values.end());
-    bool half = format.type == WeightFormat::Type::f16;
+    std::vector<uint16_t> brains;
+    for (float v : values) brains.push_back(std::bit_cast<uint32_t>(v) >> 16);
+    bool half = format.type == WeightFormat::Type::f16, brain = format.type == WeightFormat::Type::bf16;
     if (half) values.assign(halves.begin(), halves.end());
-    const uint8_t *source =
-        half ? reinterpret_cast<uint8_t *>(halves.data()) : reinterpret_cast<uint8_t *>(values.data());
+    const uint8_t *source = half    ? reinterpret_cast<uint8_t *>(halves.data())
+                            : brain ? reinterpret_cast<uint8_t *>(brains.data())
+                                    : reinterpret_cast<uint8_t *>(values.data());
     for (size_t block = 0; block * 16 < rows; ++block)
       packFloatBlock(format, std::min<size_t>(16, rows - block * 16), cols,
                      source + block * 16 * cols * format.bits() / 8, data() + block * blockBytes(format, cols));
