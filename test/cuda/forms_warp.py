@@ -214,9 +214,6 @@ program('branch_nested', [W[:32]], 32, f'{LOAD} setp.lt.s32 p, a, 0; @p bra NEGA
         f'NEGATIVE: mov.b32 d, 3; DONE: {STORE}', [3 if w >> 31 else 2 if w & 1 else 1 for w in W[:32]])
 program('exit_early', [W[:32]], 32, f'{LOAD} mov.b32 d, 5; {STORE} setp.lt.s32 p, a, 0; @p exit; mov.b32 d, 9; {STORE}',
         [5 if w >> 31 else 9 for w in W[:32]])
-program('branch_indexed', [words(32, 'cases', lambda r: r.randrange(3))], 32, f'{LOAD} TABLE: .branchtargets L0, L1, L2; '
-        f'brx.idx a, TABLE; L0: mov.b32 d, 10; bra DONE; L1: mov.b32 d, 21; bra DONE; L2: mov.b32 d, 32; '
-        f'DONE: {STORE}', [[10, 21, 32][x] for x in words(32, 'cases', lambda r: r.randrange(3))])
 
 # ---- atomics --------------------------------------------------------------------------------------------------------
 
@@ -240,7 +237,7 @@ def total(model, start=0):
 atomic('atom_add_u32', 'atom.global.add.u32 r1, [po], a;', 0, [sum(W[:64])] + [0] * 7)
 atomic('red_add_u32', 'red.global.add.u32 [po+4], a;', 1, [0, sum(W[:64])] + [0] * 6)
 atomic('red_relaxed_add_s32', 'red.relaxed.gpu.global.add.s32 [po+4], a;', 1, [0, sum(W[:64])] + [0] * 6)
-atomic('atom_release_add', 'atom.add.release.gpu.global.u32 r1, [po+8], a;', 2, [0, 0, sum(W[:64])] + [0] * 5)
+atomic('atom_release_add', 'atom.release.gpu.global.add.u32 r1, [po+8], a;', 2, [0, 0, sum(W[:64])] + [0] * 5)
 atomic('atom_acq_rel_add', 'atom.acq_rel.gpu.global.add.u32 r1, [po+8], a;', 2, [0, 0, sum(W[:64])] + [0] * 5)
 atomic('atom_max_u32', 'atom.global.max.u32 r1, [po], a;', 0, [max(W[:64])] + [0] * 7)
 atomic('atom_min_s32', 'atom.global.min.s32 r1, [po], a;', 0, [min(signed(w, 32) for w in W[:64])] + [0] * 7)

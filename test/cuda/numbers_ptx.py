@@ -146,7 +146,7 @@ def square_root(fmt, a):
     if fmt.is_inf(a) or a in (0, fmt.sign):
         return a
     # An integer root with far more bits than the format has; the sticky remainder breaks false ties.
-    value, scale = fmt.fraction(a), 1 << 200
+    value, scale = fmt.fraction(a), 1 << 800
     scaled = value * scale * scale
     root = math.isqrt(scaled.numerator // scaled.denominator)
     sticky = root * root != scaled

@@ -172,16 +172,19 @@ size_t Driver::live_objects() const {
 }
 
 std::string Driver::live_text() const {
-  size_t pinned = 0;
-  for (auto &[address, bytes] : host_allocations) pinned += bytes;
+  auto sum = [](const std::map<uint64_t, size_t> &allocations) {
+    size_t total = 0;
+    for (auto &[address, bytes] : allocations) total += bytes;
+    return total;
+  };
   std::string text;
   auto add = [&](size_t count, const char *noun, size_t bytes) {
     if (!count) return;
     text += (text.empty() ? "" : ", ") + plural(count, noun);
     if (bytes) text += " (" + std::to_string(bytes) + " bytes)";
   };
-  add(device_allocations.size(), "device allocation", device_bytes);
-  add(host_allocations.size(), "pinned allocation", pinned);
+  add(device_allocations.size(), "device allocation", sum(device_allocations));
+  add(host_allocations.size(), "pinned allocation", sum(host_allocations));
   add(streams.size(), "stream", 0);
   add(events.size(), "event", 0);
   add(modules.size(), "module", 0);
