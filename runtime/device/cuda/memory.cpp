@@ -7,7 +7,7 @@ Status DeviceMemory::add(const char *what, uint64_t bytes, uint32_t *region) {
   if (bytes > SIZE_MAX / 4 - bytes_)
     return Status::error(Code::no_memory, "%s: %llu bytes are more than any GPU has", what, (unsigned long long)bytes);
   regions_[count_] = {what, bytes, 0};
-  bytes_ += bytes;
+  bytes_ += align_up(bytes, granule);
   *region = count_++;
   return {};
 }
@@ -16,7 +16,7 @@ Status DeviceMemory::take(Driver &driver) {
   for (uint32_t i = 0; i < count_; ++i) {
     Region &region = regions_[i];
     if (region.bytes == 0) continue;
-    Status status = INGOT_CUDA(driver, cuMemAlloc_v2, &region.address, region.bytes);
+    Status status = INGOT_CUDA(driver, cuMemAlloc_v2, &region.address, align_up(region.bytes, granule));
     if (status.ok()) continue;
     region.address = 0;
     if (status.code() != Code::no_memory) return status;

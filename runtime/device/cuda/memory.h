@@ -29,6 +29,7 @@ private:
     CUdeviceptr address;
   };
   static constexpr uint32_t most = 32;
+  static constexpr uint64_t granule = 512; // the driver hands out no less
 
   Region regions_[most] = {};
   uint32_t count_ = 0;
