@@ -6,9 +6,10 @@ Exit codes: 0 done, 1 bad input (diagnostics on stderr), 2 usage, 3 our own bug.
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
-from harness import STORIES, Tools, main, parse_ids
+from harness import STORIES, Tools, main, parse_ids, same_bytes
 
 TOOLS = ("ingotc", "ingot-run", "ingot-bench", "ingot-inspect", "ingot-ref", "ingot-opt")
 PROMPT = [1, 403, 407, 261, 378]
@@ -50,7 +51,7 @@ def test_values_that_no_option_takes_are_usage_errors(tools: Tools) -> None:
     model, artifact = STORIES / "genai_fp32", stories(tools)
     out = tools.scratch / "none.ingot"
     for pair in ("--quantize int3", "--quantize int4:48x", "--activations f64", "--kv-cache int2", "--cpu v9",
-                 "--max-context -1", "--jobs many", "--progress loud"):  # fmt: skip
+                 "--max-context -1", "--jobs many", "--progress loud", "--target tpu", "--target cpu,tpu"):  # fmt: skip
         option, value = pair.split()
         refused(tools, 2, (option,), "ingotc", model, "-o", out, option, value)
     for pair in ("-n many", "--temperature hot", "--top-p x", "--threads 0", "--chunk 0", "--seed s", "--device tpu",
@@ -58,6 +59,11 @@ def test_values_that_no_option_takes_are_usage_errors(tools: Tools) -> None:
                  "--min-p 2", "--repetition-penalty 0"):  # fmt: skip
         option, value = pair.split()
         refused(tools, 2, (option.strip("-").replace("-", "_"),), "ingot-run", artifact, "--tokens", IDS, option, value)
+    # fmt: off
+    for options in (("--target", "cuda", "--sm", "75"), ("--target", "cuda", "--sm", "80,x"), ("--sm", "80"),
+                    ("--target", "cuda", "--cpu", "v3"), ("--ptxas", "ptxas")):
+        refused(tools, 2, (options[-2],), "ingotc", model, "-o", out, *options)
+    # fmt: on
     assert not out.exists()
 
 
@@ -238,14 +244,44 @@ def test_an_unknown_cpu_level_is_refused(tools: Tools) -> None:
     refused(tools, 1, ("INGOT_CPU",), "ingot-run", stories(tools), "--tokens", IDS, "-n", 1, env={"INGOT_CPU": "v9"})
 
 
-def test_what_is_not_there_yet_says_so(tools: Tools) -> None:
-    done = tools.run(
-        "ingot-run", stories(tools), "--tokens", IDS, "-n", 1, "--device", "cuda", env={"INGOT_CUDA_DRIVER": "/none"}
-    )
-    assert done.returncode == 1 and "cuda" in done.stderr.lower(), (done.returncode, done.stderr)
-    done = tools.run("ingotc", STORIES / "genai_fp32", "-o", tools.scratch / "cuda.ingot", "--target", "cuda")
-    assert done.returncode in (0, 1, 2), done.stderr
-    assert done.returncode == 0 or "cuda" in done.stderr, done.stderr
+def cuda_stories(tools: Tools, target: str) -> Path:
+    """PTX only: no ptxas is needed."""
+    return tools.compile(STORIES / "genai_fp32", target, "--target", target, "--sm", "none")
+
+
+def test_cubins_need_ptxas_and_ptx_does_not(tools: Tools) -> None:
+    out = tools.scratch / "no-ptxas.ingot"
+    model = STORIES / "genai_fp32"
+    refused(tools, 1, ("ptxas", "/none"), "ingotc", model, "-o", out, "--target", "cuda", "--ptxas", "/none")
+    assert not out.exists()
+    bare = {"PATH": "/none", "INGOT_PTXAS": "/none", "CUDA_HOME": "/none"}
+    tools.check("ingotc", model, "-o", out, "--target", "cuda", "--sm", "none", env=bare)
+
+
+def test_an_artifact_holds_a_program_for_every_target(tools: Tools) -> None:
+    for target in ("cpu,cuda", "cuda"):
+        described = json.loads(tools.check("ingot-inspect", cuda_stories(tools, target), "--json"))
+        assert [program["target"] for program in described["programs"]] == target.split(",")
+        cuda = described["programs"][-1]
+        assert [described["segments"][code["segment"]]["kind"] for code in cuda["code"]] == ["PTX"]
+        assert all(1 <= kernel["block_threads"] <= 1024 for kernel in cuda["kernels"])
+        for form in ("--mlir", "--verify"):
+            assert tools.check("ingot-inspect", cuda_stories(tools, target), form)
+    assert "plan.program cuda" in tools.check("ingot-inspect", cuda_stories(tools, "cpu,cuda"), "--mlir")
+
+
+def test_the_cpu_program_is_the_same_beside_cuda(tools: Tools) -> None:
+    both = cuda_stories(tools, "cpu,cuda")
+    assert same_bytes(tools.logits(both, PROMPT), tools.logits(stories(tools), PROMPT))
+    assert tools.generate(both, PROMPT, 5) == tools.generate(stories(tools), PROMPT, 5)
+
+
+def test_code_for_another_machine_is_refused_by_name(tools: Tools) -> None:
+    run = ("--tokens", IDS, "-n", 1)
+    refused(tools, 1, ("--target cpu",), "ingot-run", cuda_stories(tools, "cuda"), *run, "--device", "cpu")
+    refused(tools, 1, ("--target cuda",), "ingot-run", stories(tools), *run, "--device", "cuda")
+    none = {"INGOT_CUDA_DRIVER": "/none"}
+    refused(tools, 1, ("/none",), "ingot-run", cuda_stories(tools, "cuda"), *run, "--device", "cuda", env=none)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ def test_two_compiles_give_the_same_bytes(tools: Tools) -> None:
     check_reproducible(tools, STORIES / "genai_fp32")
     check_reproducible(tools, STORIES / "genai_fp32", "--quantize", "int4")
     check_reproducible(tools, STORIES / "genai_int4")
+    check_reproducible(tools, STORIES / "genai_fp32", "--target", "cpu,cuda", "--sm", "none")
+    check_reproducible(tools, STORIES / "genai_int4", "--target", "cuda", "--sm", "80,90")
 
 
 def test_another_folder_and_time_give_the_same_bytes(tools: Tools) -> None:
@@ -51,6 +53,31 @@ def test_the_report_has_every_phase(tools: Tools) -> None:
     text = json.dumps(json.loads(report.read_text()))
     for phase in ("import", "infer", "fuse", "quantize", "specialize", "lower", "plan", "write"):
         assert f'"{phase}"' in text, f"{phase} is not in the report"
+
+
+def test_the_report_has_every_cuda_kernel_on_every_architecture(tools: Tools) -> None:
+    report, out = tools.scratch / "kernels.json", tools.scratch / "kernels.ingot"
+    tools.check("ingotc", STORIES / "genai_fp32", "-o", out, "--target", "cuda", "--sm", "80,90", "--report", report)
+    text = json.loads(report.read_text())
+    assert {"lower-cuda", "plan-cuda", "code-cuda"} <= {phase["name"] for phase in text["phases"]}
+    program = json.loads(tools.check("ingot-inspect", out, "--json"))["programs"][0]
+    launched = {kernel["name"]: kernel for kernel in program["kernels"]}
+    for sm in (80, 90):
+        reported = {kernel["name"]: kernel for kernel in text["kernels"] if kernel["sm"] == sm}
+        assert reported.keys() == launched.keys(), reported.keys() ^ launched.keys()
+        for name, kernel in reported.items():
+            assert kernel["threads"] == launched[name]["block_threads"]
+            assert kernel["registers"] > 0 and kernel["blocks_per_sm"] > 0
+            assert kernel["spill_bytes"] == kernel["stack_bytes"] == 0
+
+
+def test_dumped_kernels_are_there_for_every_target(tools: Tools) -> None:
+    folder = tools.scratch / "asm"
+    options = ("--target", "cpu,cuda", "--sm", "90", "--dump-asm", folder)
+    tools.check("ingotc", STORIES / "genai_fp32", "-o", tools.scratch / "asm.ingot", *options)
+    kinds = {file.name.split(".", 1)[1] for file in folder.iterdir()}
+    expected = {"v3.s", "v4.s", "sm_80.ptx", "sm_90.ptx", "sm_80.ll", "sm_90.mlir"}
+    assert expected <= kinds, expected - kinds
 
 
 def test_smollm2_to_int4_stays_under_300_megabytes(tools: Tools) -> None:
