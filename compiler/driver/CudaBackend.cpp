@@ -6,9 +6,11 @@
 using namespace mlir;
 using namespace ingot;
 
-/// Virtual architectures. sm_80's text runs on every card; sm_90 has programmatic dependent launch.
+/// Virtual architectures. sm_80's text runs on every card; sm_90's has programmatic dependent launch, and is left out
+/// when every card asked for is older.
 static std::vector<unsigned> ptxLevels(ArrayRef<unsigned> architectures) {
-  return llvm::is_contained(architectures, 90u) ? std::vector<unsigned>{80, 90} : std::vector<unsigned>{80};
+  bool newer = architectures.empty() || llvm::any_of(architectures, [](unsigned sm) { return sm >= 90; });
+  return newer ? std::vector<unsigned>{80, 90} : std::vector<unsigned>{80};
 }
 
 static KernelReport reportOf(const cuda::KernelReport &from) {

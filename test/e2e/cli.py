@@ -263,7 +263,8 @@ def test_an_artifact_holds_a_program_for_every_target(tools: Tools) -> None:
         described = json.loads(tools.check("ingot-inspect", cuda_stories(tools, target), "--json"))
         assert [program["target"] for program in described["programs"]] == target.split(",")
         cuda = described["programs"][-1]
-        assert [described["segments"][code["segment"]]["kind"] for code in cuda["code"]] == ["PTX"]
+        assert [described["segments"][code["segment"]]["kind"] for code in cuda["code"]] == ["PTX", "PTX"]
+        assert [code["level"] for code in cuda["code"]] == [80, 90]
         assert all(1 <= kernel["block_threads"] <= 1024 for kernel in cuda["kernels"])
         for form in ("--mlir", "--verify"):
             assert tools.check("ingot-inspect", cuda_stories(tools, target), form)
