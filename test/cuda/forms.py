@@ -163,21 +163,24 @@ form('mad_wide_s32', 'i32 i32 i64', 'i64', 'mad.wide.s32 d, a, b, c;',
      masked(64, lambda a, b, c: signed(a, 32) * signed(b, 32) + c))
 form('mad_hi_u32', 'i32 i32 i32', 'i32', 'mad.hi.u32 d, a, b, c;', masked(32, lambda a, b, c: ((a * b) >> 32) + c))
 form('sad_u32', 'i32 i32 i32', 'i32', 'sad.u32 d, a, b, c;', masked(32, lambda a, b, c: abs(a - b) + c))
-form('bfe_u32', 'i32 i32:bfe i32:bfe', 'i32', 'bfe.u32 d, a, b, c;',
-     lambda a, p, n: (a >> (p & 255)) & ((1 << (n & 255)) - 1))
 
 
-def extract_signed(a, p, n):
-    p, n = p & 255, n & 255
-    if n == 0:
-        return 0
-    sign = (a >> min(p + n - 1, 31)) & 1
-    low = (a >> p) & ((1 << n) - 1) if p < 32 else 0
-    taken = max(0, min(n, 32 - p))
-    return (low & ((1 << taken) - 1) | (~0 << taken if sign else 0)) & 0xffffffff
+def extract_signed(bits):
+    def model(a, p, n):
+        p, n = p & 255, n & 255
+        if n == 0:
+            return 0
+        sign = (a >> min(p + n - 1, bits - 1)) & 1
+        taken = max(0, min(n, bits - p))
+        return ((a >> p) & ((1 << taken) - 1) | (~0 << taken if sign else 0)) & ((1 << bits) - 1)
+    return model
 
 
-form('bfe_s32', 'i32 i32:bfe i32:bfe', 'i32', 'bfe.s32 d, a, b, c;', extract_signed)
+for bits in (32, 64):
+    t = f'i{bits}'
+    form(f'bfe_u{bits}', f'{t} i32:bfe i32:bfe', t, f'bfe.u{bits} d, a, b, c;',
+         lambda a, p, n: (a >> (p & 255)) & ((1 << (n & 255)) - 1))
+    form(f'bfe_s{bits}', f'{t} i32:bfe i32:bfe', t, f'bfe.s{bits} d, a, b, c;', extract_signed(bits))
 
 
 def insert(a, b, p, n):
@@ -240,7 +243,9 @@ for relation in ORDER:
     setp(relation, 's32', 'i32', lambda x: signed(x, 32))
 for relation in ('lt', 'le', 'gt', 'ge'):
     setp(relation, 'u32', 'i32', lambda x: x)
-for bits, kinds in ((16, 'lt.s16 gt.u16 eq.b16 ne.b16'), (32, 'eq.b32 ne.b32'), (64, 'lt.s64 ge.u64 eq.b64 ne.b64')):
+S64 = ' '.join(f'{relation}.s64' for relation in ORDER)
+for bits, kinds in ((16, 'lt.s16 gt.u16 eq.s16 eq.b16 ne.b16'), (32, 'eq.b32 ne.b32'),
+                    (64, S64 + ' lt.u64 le.u64 gt.u64 ge.u64 eq.b64 ne.b64')):
     for item in kinds.split():
         relation, kind = item.split('.')
         setp(relation, kind, f'i{bits}', (lambda x, n=bits: signed(x, n)) if kind[0] == 's' else lambda x: x)
@@ -276,6 +281,11 @@ form('pred_logic', 'i32 i32', 'i32', 'setp.lt.s32 p, a, b; setp.lt.u32 q, a, b; 
          int(signed(a, 32) < signed(b, 32)), int(a < b)))
 form('guarded', 'i32 i32', 'i32', 'setp.lt.s32 p, a, b; mov.b32 d, 7; @p mov.b32 d, a; @!p add.s32 d, d, b;',
      lambda a, b: a if signed(a, 32) < signed(b, 32) else (b + 7) & 0xffffffff)
+form('mov_pred', 'i32 i32', 'i32', 'setp.lt.s32 q, a, b; mov.pred p, q; @!p mov.pred p, -1; @q mov.pred p, 0;' + PICK,
+     lambda a, b: int(signed(a, 32) >= signed(b, 32)))
+for kind in ('u16', 'u32', 'u64', 's32'):
+    form(f'selp_{kind}', f'i{kind[1:]} i{kind[1:]}', f'i{kind[1:]}',
+         f'setp.gt.u{kind[1:]} p, a, b; selp.{kind} d, a, b, p;', max)
 form('selp_f32', 'f32 f32', 'f32', 'setp.lt.f32 p, a, b; selp.f32 d, a, b, p;',
      lambda a, b: a if setp_lt(a, b) else b)
 
@@ -302,6 +312,11 @@ for operation, (count, model) in OPERATIONS.items():
 
 form('add_rz_f32', 'f32 f32', 'f32', 'add.rz.f32 d, a, b;', lambda a, b: add(f32, a, b, 'rz'))
 form('fma_rz_f32', 'f32 f32 f32', 'f32', 'fma.rz.f32 d, a, b, c;', lambda a, b, c: fma(f32, a, b, c, 'rz'))
+form('fma_rm_f32', 'f32 f32 f32', 'f32', 'fma.rm.f32 d, a, b, c;', lambda a, b, c: fma(f32, a, b, c, 'rm'))
+for kind in ('f32', 'f64'):  # without a modifier: .rn, and ptxas may contract, which a lone operation does not show
+    for operation in ('add', 'sub', 'mul'):
+        form(f'{operation}_{kind}', f'{kind} {kind}', kind, f'{operation}.{kind} d, a, b;',
+             lambda a, b, m=OPERATIONS[operation][1], f=FORMAT[kind]: m(f, a, b))
 form('fma_rn_bf16', 'bf16 bf16 bf16', 'bf16', 'fma.rn.bf16 d, a, b, c;', lambda a, b, c: fma(bf16, a, b, c))
 form('fma_rn_relu_f16', 'f16 f16 f16', 'f16', 'fma.rn.relu.f16 d, a, b, c;',
      lambda a, b, c: (lambda x: x if f16.is_nan(x) else 0 if x & f16.sign else x)(fma(f16, a, b, c)))
@@ -485,6 +500,12 @@ form('mov_unpack_b64', 'i64', 'i32', 'mov.b64 {r0, r1}, a; sub.s32 d, r1, r0;',
      masked(32, lambda a: (a >> 32) - (a & 0xffffffff)))
 form('mov_unpack_v4', 'i64', 'i16', 'mov.b64 {h0, h1, h2, h3}, a; xor.b16 d, h1, h3;',
      lambda a: (a >> 16 ^ a >> 48) & 0xffff)
+form('mov_u16', 'i16', 'i16', 'mov.u16 h0, 4660; mov.u16 h1, a; sub.s16 d, h1, h0;', masked(16, lambda a: a - 4660))
+form('mov_u32', 'i32', 'i32', 'mov.u32 r0, -5; mov.u32 r1, a; add.s32 d, r1, r0;', masked(32, lambda a: a - 5))
+form('mov_u64', 'i64', 'i64', 'mov.u64 rd0, -5; mov.u64 rd1, a; add.s64 d, rd1, rd0;', masked(64, lambda a: a - 5))
+form('mov_f64', 'f64', 'f64', 'mov.f64 fd0, 0d3FF8000000000000; mov.f64 fd1, a; add.f64 d, fd1, fd0;',
+     lambda a: add(f64, a, 0x3ff8 << 48))
+form('add_u64', 'i64 i64', 'i64', 'add.u64 d, a, b;', masked(64, lambda a, b: a + b))
 form('mov_bits_f32', 'f32', 'i32', 'mov.b32 d, a;', lambda a: a)
 form('mov_immediate_f32', 'f32', 'f32', 'mov.f32 f0, 0f3FC00000; fma.rn.f32 d, a, f0, 0f40000000;',
      lambda a: fma(f32, a, 0x3fc00000, 0x40000000))

@@ -68,6 +68,41 @@ program('ld_global_v4_u16', [W[:64]], 32, f'{at("rd0", "pa", 8)} ld.global.v4.u1
         f'mov.b32 r0, {{h1, h3}}; mov.b32 r1, {{h0, h2}}; sub.s32 d, r0, r1; {STORE}',
         [(W[2 * i] >> 16 | W[2 * i + 1] >> 16 << 16) - (W[2 * i] & 0xffff | (W[2 * i + 1] & 0xffff) << 16)
          for i in range(32)])
+# Loads and stores by every type that compilers spell: `elements` registers of `kind` a lane, through `space`.
+for kind, register, size in (('u32', 'r', 4), ('s32', 'r', 4), ('b32', 'r', 4), ('f32', 'f', 4), ('u64', 'rd', 8), ('f64', 'fd', 8)):
+    for elements in (1, 2, 4):
+        if elements * size > 16 or (kind in ('s32', 'f64') and elements > 1):
+            continue
+        vector = {1: '', 2: '.v2', 4: '.v4'}[elements]
+        names = ', '.join(f'{register}{k}' for k in range(elements))
+        names = f'{{{names}}}' if elements > 1 else names
+        count = elements * size // 4
+        for space in ('global', 'shared', 'global.nc'):
+            tag = f'{space}{vector}_{kind}'.replace('.', '_')
+            load, store = at('rd6', 'pa', 4 * count), at('rd7', 'po', 4 * count)
+            if space == 'shared':
+                via = (f'mov.u32 r8, sm; mad.lo.s32 r8, tid, {4 * count}, r8; ld.global{vector}.{kind} {names}, [rd6]; '
+                       f'st.shared{vector}.{kind} [r8], {names}; ld.shared{vector}.{kind} {names}, [r8];')
+            else:
+                via = f'ld.{space}{vector}.{kind} {names}, [rd6];'
+            program(f'copy_{tag}', [W[:32 * count]], 32 * count,
+                    f'{load} {via} {store} st.global{vector}.{kind} [rd7], {names};', W[:32 * count])
+for kind, register in (('u32', 'r'), ('f32', 'f')):
+    program(f'local_{kind}', [W[:32]], 32, f'{at("rd6", "pa", 4)} ld.global.{kind} {register}0, [rd6]; mov.u64 rd1, lm; '
+            f'st.local.{kind} [rd1+8], {register}0; ld.local.{kind} {register}1, [rd1+8]; {at("rd7", "po", 4)} '
+            f'st.global.{kind} [rd7], {register}1;', W[:32])
+program('local_v4_u8', [W[:32]], 32, f'{at("rd0", "pa", 4)} ld.global.v4.u8 {{h0, h1, h2, h3}}, [rd0]; mov.u64 rd1, lm; '
+        f'st.local.v4.u8 [rd1], {{h3, h2, h1, h0}}; ld.local.b32 d, [rd1]; {STORE}',
+        [struct.unpack('>I', struct.pack('<I', w))[0] for w in W[:32]])
+program('shared_u8', [W[:32]], 32, f'{at("rd0", "pa", 4)} ld.global.b32 r0, [rd0]; mov.u32 r1, sm; add.s32 r1, r1, tid; '
+        f'st.shared.u8 [r1], r0; ld.shared.u8 d, [r1]; {STORE}', [w & 255 for w in W[:32]])
+program('st_global_u8_register', [W[:32]], 8, f'{at("rd0", "pa", 4)} ld.global.b32 r0, [rd0]; {at("rd1", "po", 1)} '
+        'st.global.u8 [rd1], r0;', [sum((W[4 * i + k] & 255) << 8 * k for k in range(4)) for i in range(8)])
+program('ld_volatile_global_f32', [W[:32]], 32, f'{at("rd0", "pa", 4)} ld.volatile.global.f32 f0, [rd0]; mov.b32 d, f0; '
+        f'{STORE}', W[:32])
+program('st_global_u16', [W[:32]], 16, f'{at("rd0", "pa", 4)} ld.global.b32 r0, [rd0]; cvt.u16.u32 h0, r0; '
+        f'{at("rd1", "po", 2)} st.global.u16 [rd1], h0;',
+        [(W[2 * i] & 0xffff) | (W[2 * i + 1] & 0xffff) << 16 for i in range(16)])
 program('ld_generic', [W[:32]], 32, 'cvta.global.u64 rd1, pa; mul.wide.u32 rd0, tid, 4; add.s64 rd0, rd0, rd1; '
         f'ld.b32 d, [rd0]; {STORE}', W[:32])
 program('ld_generic_shared', [W[:32]], 32, f'{at("rd0", "pa", 4)} ld.global.b32 r0, [rd0]; mov.u32 r1, sm; '
@@ -178,6 +213,16 @@ program('shfl_idx_register', [W[:32]], 32, f'{LOAD} and.b32 r0, a, 31; shfl.sync
         [W[W[i] & 31] for i in range(32)])
 program('shfl_half', [W[:32]], 32, f'{LOAD} mov.b32 d, a; setp.lt.u32 p, lane, 16; '
         f'@p shfl.sync.bfly.b32 d, a, 8, 31, 65535; {STORE}', [W[i ^ 8 if i < 16 else i] for i in range(32)])
+HALF = f'{LOAD} setp.lt.u32 p, lane, 16; selp.b32 r1, 65535, -65536, p;'  # two groups, a mask each, one instruction
+program('shfl_two_masks', [W[:32]], 32, f'{HALF} shfl.sync.bfly.b32 d, a, 4, 4127, r1; {STORE}',
+        [W[i ^ 4] for i in range(32)])
+program('warp_barrier_two_masks', [W[:32]], 32, f'{HALF} mov.u32 r2, sm; mad.lo.s32 r3, lane, 4, r2; '
+        f'st.shared.b32 [r3], a; bar.warp.sync r1; xor.b32 r4, lane, 15; mad.lo.s32 r4, r4, 4, r2; '
+        f'ld.shared.b32 d, [r4]; {STORE}', [W[i ^ 15] for i in range(32)])
+program('vote_two_masks', [W[:32]], 32, f'{HALF} setp.lt.s32 q, a, 0; vote.sync.ballot.b32 d, q, r1; {STORE}',
+        [sum((W[k] >> 31) << k for k in range(32) if (k < 16) == (i < 16)) for i in range(32)])
+program('redux_two_masks', [W[:32]], 32, f'{HALF} redux.sync.add.u32 d, a, r1; {STORE}',
+        [sum(W[k] for k in range(32) if (k < 16) == (i < 16)) for i in range(32)])
 NEGATIVE = sum((W[i] >> 31) << i for i in range(32))
 for mode, value in (('ballot.sync.b32', NEGATIVE), ('any.sync.pred', 1), ('all.sync.pred', 0), ('uni.sync.pred', 0)):
     to, after = ('d', '') if 'ballot' in mode else ('q', 'selp.b32 d, 1, 0, q;')
@@ -214,6 +259,11 @@ program('branch_nested', [W[:32]], 32, f'{LOAD} setp.lt.s32 p, a, 0; @p bra NEGA
         f'NEGATIVE: mov.b32 d, 3; DONE: {STORE}', [3 if w >> 31 else 2 if w & 1 else 1 for w in W[:32]])
 program('exit_early', [W[:32]], 32, f'{LOAD} mov.b32 d, 5; {STORE} setp.lt.s32 p, a, 0; @p exit; mov.b32 d, 9; {STORE}',
         [5 if w >> 31 else 9 for w in W[:32]])
+
+# ---- programmatic dependent launch (of a launch that depends on nothing: both instructions pass) -----------------------
+
+program('griddepcontrol', [W[:32]], 32, f'{LOAD} griddepcontrol.launch_dependents; griddepcontrol.wait; mov.b32 d, a; {STORE}',
+        W[:32], sm=90)
 
 # ---- atomics --------------------------------------------------------------------------------------------------------
 

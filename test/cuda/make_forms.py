@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes forms.ptx and forms.data from the tables of forms*.py. Needs nothing but Python.
+"""Writes forms_sm80.ptx, forms_sm90.ptx and forms.data from the tables of forms*.py. Needs nothing but Python.
 
-    make_forms.py [FOLDER]    writes both files into FOLDER; default: beside this file
+    make_forms.py [FOLDER]    writes them into FOLDER; default: beside this file
 """
 from pathlib import Path
 import struct
@@ -12,7 +12,7 @@ import forms_matrix  # noqa: F401 (adds its programs)
 
 HEADER = """// Written by make_forms.py from the tables of forms*.py: one entry an instruction form.
 .version 7.8
-.target sm_80
+.target sm_{sm}
 .address_size 64
 .extern .shared .align 16 .b8 dynamic[];
 """
@@ -61,30 +61,32 @@ class Data:
             self.lines.append(f'set {self.sets[text]} {text}')
         return self.sets[text]
 
-    def program(self, name, block, grid, dynamic, operands, expected, compare):
+    def program(self, name, sm, block, grid, dynamic, operands, expected, compare):
         names = [self.buffer(text) for text in operands]
-        self.lines.append(f'program {name} forms.ptx {name} grid {grid} block {block} shared {dynamic}')
+        self.lines.append(f'program {name} forms_sm{sm}.ptx {name} grid {grid} block {block} shared {dynamic} sm {sm}')
         self.lines += [f'in {n}' for n in names] + [f'out {expected} {compare}']
 
 
 def generate():
-    ptx, data = [HEADER], Data()
+    ptx, data = {sm: [HEADER.format(sm=sm)] for sm in (80, 90)}, Data()
     for form in FORMS:
         operands = [values(spec, index) for index, spec in enumerate(form.operands)]
         expected = [form.model(*x) for x in zip(*operands)]
-        ptx.append(scalar(form))
-        data.program(form.name, LANES, 1, 0,
+        ptx[form.sm].append(scalar(form))
+        data.program(form.name, form.sm, LANES, 1, 0,
                      [pack(v, SIZE[s.split(':')[0]]) for v, s in zip(operands, form.operands)],
                      pack(expected, SIZE[form.result]), form.compare)
     for p in PROGRAMS:
         registers = REGISTERS + ' .reg .b32 a, d;'
-        ptx.append(entry(p.name, [f'p{"abc"[k]}' for k in range(len(p.operands))] + ['po'], registers, p.body))
-        data.program(p.name, p.block, p.grid, p.dynamic, [pack(o, 4) for o in p.operands], pack(p.expected, 4), p.compare)
+        ptx[p.sm].append(entry(p.name, [f'p{"abc"[k]}' for k in range(len(p.operands))] + ['po'], registers, p.body))
+        data.program(p.name, p.sm, p.block, p.grid, p.dynamic, [pack(o, 4) for o in p.operands], pack(p.expected, 4),
+                     p.compare)
     head = ['# Written by make_forms.py. Expected values are modelled (numbers_ptx.py), not recorded on hardware.']
-    return '\n'.join(ptx), '\n'.join(head + data.lines) + '\n'
+    files = {f'forms_sm{sm}.ptx': '\n'.join(entries) for sm, entries in ptx.items()}
+    return files | {'forms.data': '\n'.join(head + data.lines) + '\n'}
 
 
 if __name__ == '__main__':
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent
-    for name, text in zip(('forms.ptx', 'forms.data'), generate()):
+    for name, text in generate().items():
         (folder / name).write_text(text)

@@ -57,7 +57,7 @@ class Format:
         return float(self.fraction(x)) if x & (self.sign - 1) else math.copysign(0.0, -1.0 if x & self.sign else 1.0)
 
     def round(self, value, negative_zero=False, mode='rn'):
-        """The number nearest to a Fraction; ties to even ('rn') or towards zero ('rz')."""
+        """The number nearest to a Fraction; ties to even ('rn'), towards zero ('rz') or down ('rm')."""
         if value == 0:
             return self.sign if negative_zero else 0
         sign, magnitude = (self.sign if value < 0 else 0), abs(value)
@@ -70,10 +70,12 @@ class Format:
         if mode == 'rn':
             rest = scaled - whole
             whole += rest > Fraction(1, 2) or (rest == Fraction(1, 2) and whole & 1)
+        elif mode == 'rm' and sign:
+            whole += scaled > whole
         field = exponent + self.bias - 1 if whole >> self.mantissa else 0
         bits = (field << self.mantissa) + whole  # a carry moves into the exponent as it should
         if bits >= self.infinity:
-            return sign | (self.infinity if mode == 'rn' else self.infinity - 1)
+            return sign | (self.infinity if mode == 'rn' or (mode == 'rm' and sign) else self.infinity - 1)
         return sign | bits
 
     def of_float(self, value, mode='rn'):
@@ -121,6 +123,8 @@ def fma(fmt, a, b, c, mode='rn'):
         return c
     exact = fmt.fraction(a) * fmt.fraction(b)
     negative = bool((a ^ b) & c & fmt.sign)
+    if mode == 'rm' and exact + fmt.fraction(c) == 0 and (exact or ((a ^ b) ^ c) & fmt.sign):
+        negative = True  # rounding down, an exact difference of zero is negative
     return fmt.round(exact + fmt.fraction(c), negative, mode)
 
 
