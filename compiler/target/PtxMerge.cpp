@@ -1,6 +1,6 @@
 // Texts of kernels, each a module of its own, become one module: one header, and one declaration of the launch's
 // dynamic shared memory. All other names are the kernels' own (CudaModule.cpp); labels and registers are local to their
-// entry.
+// entry. LLVM has unrolled what deserves it: ptxas, left to itself, unrolls main loops in full and spills.
 #include "compiler/target/CudaStages.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -27,6 +27,7 @@ std::string mergePtx(unsigned level, ArrayRef<StringRef> kernels) {
         continue;
       }
       body += line.split("//").first.rtrim().str() + "\n";
+      if (line.starts_with(".maxntid")) body += ".pragma \"nounroll\";\n";
     }
   return text + body;
 }

@@ -281,8 +281,7 @@ Status ModuleParser::parse_tuning(Entry &entry, bool *handled) {
     reader_.next();
     return reader_.parse_integer(&n);
   }
-  *handled = false;
-  return {};
+  return parse_directive(handled); // .pragma
 }
 
 // .shared and .local declarations inside a body.

@@ -297,7 +297,7 @@ LogicalResult emitLinearPrepare(ModuleOp module, const cpu::LaunchFrame &frame, 
   }
   variant.blockThreads = prepare.threads, variant.blockItems = 1;
   variant.sharedBytes = prepare.reductions * prepare.warps * 4;
-  return finishEntry(e, prepare.threads);
+  return finishEntry(e, prepare.threads, /*ctas=*/0);
 }
 
 } // namespace ingot::cuda

@@ -229,7 +229,7 @@ LogicalResult emitLinearStream(const LinearKernel &kernel, const StreamTiling &t
     e.b.setInsertionPointToStart(loop.getBody());
     stream.emit(loop.getInductionVar(), variant.units);
   }
-  return finishEntry(e, threads, tiling.tokens > 8 || shape.terms > 1 ? 1 : 0);
+  return finishEntry(e, threads, /*ctas=*/0);
 }
 
 } // namespace ingot::cuda
