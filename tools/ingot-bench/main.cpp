@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <unistd.h>
 
 namespace ingot {
 namespace {
@@ -26,7 +27,10 @@ Status read_text(const std::string &path, std::string *text) {
 
 void print_json(const BenchOptions &options, const SpeedReport &report, const Quality *quality) {
   Json json;
-  json.begin_object().text("model", options.model).integer("weight_bytes_per_token", int64_t(report.bytes_per_token));
+  json.begin_object()
+      .text("model", options.model)
+      .text("device", report.device)
+      .integer("weight_bytes_per_token", int64_t(report.bytes_per_token));
   json.begin_array("probes");
   for (size_t i = 0; i < report.probes.size(); ++i)
     json.begin_object()
@@ -36,11 +40,12 @@ void print_json(const BenchOptions &options, const SpeedReport &report, const Qu
   json.end_array().begin_array("cases");
   for (const SpeedCase &each : report.cases) {
     json.begin_object().text("kind", each.decode ? "decode" : "prefill").integer("threads", each.threads);
-    json.integer("tokens", each.tokens).integer("depth", each.depth);
+    json.integer("batch", each.batch).integer("tokens", each.tokens).integer("depth", each.depth);
     json.number("tokens_per_second", median(each.speeds));
     json.number("least", *std::min_element(each.speeds.begin(), each.speeds.end()));
     json.number("most", *std::max_element(each.speeds.begin(), each.speeds.end()));
     if (each.decode) json.number("read_fraction", each.read_fraction);
+    if (report.on_gpu) json.number("host_us_per_step", median(each.host_us));
     json.end_object();
   }
   json.end_array();
@@ -55,14 +60,22 @@ void print_json(const BenchOptions &options, const SpeedReport &report, const Qu
 
 void print_text(const BenchOptions &options, const SpeedReport &report, const Quality *quality) {
   for (size_t i = 0; i < report.probes.size(); ++i)
-    printf("read probe, %d threads: %.2f GB/s\n", options.threads[i], report.probes[i] / 1e9);
+    if (report.on_gpu)
+      printf("read probe, %s: %.2f GB/s\n", report.device.c_str(), report.probes[i] / 1e9);
+    else
+      printf("read probe, %d threads: %.2f GB/s\n", options.threads[i], report.probes[i] / 1e9);
   if (!report.cases.empty())
-    printf("%-8s %7s %7s %7s %10s %21s %6s\n", "kind", "threads", "tokens", "depth", "tok/s", "least .. most", "read");
+    printf("%-8s %7s %5s %7s %7s %10s %21s %6s %7s\n", "kind", "threads", "batch", "tokens", "depth", "tok/s",
+           "least .. most", "read", report.on_gpu ? "host us" : "");
   for (const SpeedCase &each : report.cases) {
-    printf("%-8s %7u %7u %7u %10.1f %10.1f .. %7.1f", each.decode ? "decode" : "prefill", each.threads, each.tokens,
-           each.depth, median(each.speeds), *std::min_element(each.speeds.begin(), each.speeds.end()),
+    printf("%-8s %7u %5u %7u %7u %10.1f %10.1f .. %7.1f", each.decode ? "decode" : "prefill", each.threads, each.batch,
+           each.tokens, each.depth, median(each.speeds), *std::min_element(each.speeds.begin(), each.speeds.end()),
            *std::max_element(each.speeds.begin(), each.speeds.end()));
-    printf(each.decode ? " %6.2f\n" : "\n", each.read_fraction);
+    if (each.decode)
+      printf(" %6.2f", each.read_fraction);
+    else
+      printf(" %6s", "");
+    printf(report.on_gpu ? " %7.1f\n" : "\n", median(each.host_us));
   }
   if (!quality) return;
   printf("quality over %llu tokens: mean KL %.6f, top-1 agreement %.4f, perplexity %.4f (reference %.4f)\n",
@@ -83,8 +96,12 @@ Status bench(BenchOptions &options) {
     std::string text;
     INGOT_TRY(read_text(options.text, &text));
     INGOT_TRY(Artifact::open(options.reference.c_str(), how, &reference));
-    INGOT_TRY(measure_quality(artifact, reference, text, &quality));
+    DeviceKind device;
+    INGOT_TRY(parse_device(options.device.empty() ? nullptr : options.device.c_str(), &device));
+    INGOT_TRY(measure_quality(artifact, device, reference, text, &quality));
   } else {
+    bool on_gpu = options.device == "cuda" || (options.device.empty() && !artifact.program(plan::Target::cpu));
+    if (on_gpu) options.threads = {1}; // means nothing there
     if (options.threads.empty()) options.threads = {int32_t(usable_cpus())};
     INGOT_TRY(measure_speed(artifact, options, &speed));
   }
@@ -103,6 +120,10 @@ int main(int argc, char **argv) {
     if (!parse_options(argc, argv, &options, &code)) return code;
     Status status = bench(options);
     if (!status.ok()) fprintf(stderr, "ingot-bench: %s\n", status.message());
+    if (status.code() == Code::device_lost) { // the driver's exit handlers may wait for a step that never ends
+      fflush(nullptr);
+      _exit(exit_device);
+    }
     return exit_code_of(status);
   } catch (const std::exception &error) {
     fprintf(stderr, "ingot-bench: internal error: %s\n", error.what());

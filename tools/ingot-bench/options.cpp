@@ -8,7 +8,7 @@ namespace ingot {
 namespace {
 
 struct Lists {
-  std::string prompts, tokens, depths, threads;
+  std::string prompts, tokens, depths, batches, threads;
 };
 
 // Reads a list option that was given: every entry at least `least`. An error text, or "".
@@ -23,8 +23,11 @@ std::string read_list(const CLI::App &app, const char *name, const std::string &
 std::string finish(const CLI::App &app, const Lists &lists, BenchOptions *o) {
   for (std::string wrong :
        {read_list(app, "-p", lists.prompts, 1, &o->prompts), read_list(app, "-n", lists.tokens, 1, &o->tokens),
-        read_list(app, "-d", lists.depths, 0, &o->depths), read_list(app, "-t", lists.threads, 1, &o->threads)})
+        read_list(app, "-d", lists.depths, 0, &o->depths), read_list(app, "-b", lists.batches, 1, &o->batches),
+        read_list(app, "-t", lists.threads, 1, &o->threads)})
     if (!wrong.empty()) return wrong;
+  for (int32_t batch : o->batches)
+    if (batch > 4096) return "-b: at most 4096 sequences";
   for (int32_t threads : o->threads)
     if (threads > 1024) return "-t: at most 1024 threads";
   return "";
@@ -41,7 +44,10 @@ bool parse_options(int argc, char **argv, BenchOptions *options, int *exit_code)
   app.add_option("-p", lists.prompts, "prompt lengths to feed (default 128,512; empty: none)");
   app.add_option("-n", lists.tokens, "numbers of tokens to decode (default 128; empty: none)");
   app.add_option("-d", lists.depths, "context before them (default 0)");
-  app.add_option("-t", lists.threads, "threads (default: what affinity and cgroup allow)");
+  app.add_option("-b", lists.batches, "sequences that decode side by side (default 1)");
+  app.add_option("--device", options->device, "cpu or cuda (default: cpu if the model has code for it, else cuda)")
+      ->check(CLI::IsMember({"cpu", "cuda"}));
+  app.add_option("-t", lists.threads, "threads of the CPU (default: what affinity and cgroup allow)");
   app.add_option("-r", options->repeats, "repeats, interleaved (default 5)")->check(CLI::Range(1, 1000));
   app.add_flag("--json", options->json, "one JSON object");
   auto random = app.add_flag("--random-weights", options->random_weights,
@@ -51,7 +57,8 @@ bool parse_options(int argc, char **argv, BenchOptions *options, int *exit_code)
       ->excludes(random);
   app.footer(
       "tok/s: median, least and most of the repeats. read: bytes of weights a token x tok/s, as a fraction of the\n"
-      "best read probe of the same run and thread count. Exit codes: 0 done, 1 bad input, 2 usage, 3 our own bug.");
+      "best read probe of the same run and thread count (or GPU). Exit codes: 0 done, 1 bad input, 2 usage, 3 our own\n"
+      "bug, 4 the GPU was lost.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success &success) {

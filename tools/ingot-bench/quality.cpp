@@ -39,23 +39,19 @@ void add_row(const std::vector<double> &model, const std::vector<double> &refere
   ++sums->scored;
 }
 
-Status open(const Artifact &artifact, uint32_t context, Session *session, uint32_t *sequence) {
-  INGOT_TRY(
-      session->open(artifact, {.max_context = context, .max_rows = rows_at_a_time, .max_logits = rows_at_a_time}));
-  return session->create(sequence);
+Status open(const Artifact &artifact, DeviceKind device, uint32_t context, Session *session) {
+  return session->open(
+      artifact, {.device = device, .max_context = context, .max_rows = rows_at_a_time, .max_logits = rows_at_a_time});
 }
 
 // Both models over one window of tokens that fits their contexts.
-Status add_window(const Artifact &model, const Artifact &reference, const int32_t *tokens, uint32_t count, Sums *sums) {
-  Session sessions[2];
-  uint32_t sequences[2];
-  INGOT_TRY(open(model, count, &sessions[0], &sequences[0]));
-  INGOT_TRY(open(reference, count, &sessions[1], &sequences[1]));
-  uint32_t step = rows_at_a_time;
-  for (const Artifact *each : {&model, &reference})
-    if (uint32_t most = each->facts().max_new_per_sequence()) step = std::min(step, most);
-  std::vector<double> rows[2] = {std::vector<double>(model.facts().vocab_size()),
-                                 std::vector<double>(model.facts().vocab_size())};
+Status add_window(Session (&sessions)[2], const int32_t *tokens, uint32_t count, Sums *sums) {
+  uint32_t sequences[2], step = rows_at_a_time, vocab = sessions[0].artifact().facts().vocab_size();
+  for (int m = 0; m < 2; ++m) {
+    INGOT_TRY(sessions[m].create(&sequences[m]));
+    if (uint32_t most = sessions[m].artifact().facts().max_new_per_sequence()) step = std::min(step, most);
+  }
+  std::vector<double> rows[2] = {std::vector<double>(vocab), std::vector<double>(vocab)};
   for (uint32_t at = 0; at < count; at += step) {
     uint32_t now = std::min(step, count - at);
     for (int m = 0; m < 2; ++m) {
@@ -71,12 +67,14 @@ Status add_window(const Artifact &model, const Artifact &reference, const int32_
       add_row(rows[0], rows[1], at + i + 1 < count ? tokens[at + i + 1] : -1, sums);
     }
   }
+  for (int m = 0; m < 2; ++m) INGOT_TRY(sessions[m].destroy(sequences[m]));
   return {};
 }
 
 } // namespace
 
-Status measure_quality(const Artifact &model, const Artifact &reference, const std::string &text, Quality *quality) {
+Status measure_quality(const Artifact &model, DeviceKind device, const Artifact &reference, const std::string &text,
+                       Quality *quality) {
   if (model.facts().vocab_size() != reference.facts().vocab_size())
     return Status::error(Code::bad_input, "the vocabularies differ: %u and %u", model.facts().vocab_size(),
                          reference.facts().vocab_size());
@@ -89,9 +87,11 @@ Status measure_quality(const Artifact &model, const Artifact &reference, const s
   if (tokens.size() < 2) return Status::error(Code::bad_input, "--quality: the text has %zu tokens", tokens.size());
   uint32_t window = std::min({model.facts().max_context(), reference.facts().max_context(), 2048u});
   Sums sums;
+  Session sessions[2];
+  INGOT_TRY(open(model, device, window, &sessions[0]));
+  INGOT_TRY(open(reference, DeviceKind::automatic, window, &sessions[1]));
   for (size_t at = 0; at < tokens.size(); at += window)
-    INGOT_TRY(add_window(model, reference, tokens.data() + at, uint32_t(std::min<size_t>(window, tokens.size() - at)),
-                         &sums));
+    INGOT_TRY(add_window(sessions, tokens.data() + at, uint32_t(std::min<size_t>(window, tokens.size() - at)), &sums));
   *quality = {.tokens = sums.rows,
               .mean_kl = sums.kl / double(sums.rows),
               .top1_agreement = double(sums.agreed) / double(sums.rows),

@@ -1,6 +1,6 @@
 // How far a model is from a reference on a text: the same tokens through both, row by row.
 #pragma once
-#include "runtime/artifact/artifact.h"
+#include "runtime/device/device.h"
 
 #include <string>
 
@@ -13,7 +13,9 @@ struct Quality {
   double perplexity = 0, reference_perplexity = 0;
 };
 
-// Errors: vocabularies differ, no tokenizer, fewer than two tokens.
-Status measure_quality(const Artifact &model, const Artifact &reference, const std::string &text, Quality *quality);
+// `device`: what the model runs on; the reference runs on the CPU if it can. Errors: vocabularies differ, no tokenizer,
+// fewer than two tokens.
+Status measure_quality(const Artifact &model, DeviceKind device, const Artifact &reference, const std::string &text,
+                       Quality *quality);
 
 } // namespace ingot

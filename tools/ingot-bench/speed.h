@@ -3,19 +3,23 @@
 #include "runtime/artifact/artifact.h"
 #include "tools/ingot-bench/options.h"
 
+#include <string>
 #include <vector>
 
 namespace ingot {
 
 struct SpeedCase {
   bool decode;
-  uint32_t threads, tokens, depth;
-  std::vector<double> speeds; // tokens a second, one a repeat
-  double read_fraction = 0;   // decode: of the best probe of these threads
+  uint32_t threads, batch, tokens, depth; // batch: sequences that decode side by side; tokens: of each
+  std::vector<double> speeds;             // tokens a second of all sequences, one a repeat
+  std::vector<double> host_us;            // CUDA: the processor's time a step besides waiting, one a repeat
+  double read_fraction = 0;               // decode: of the best probe of these threads
 };
 
 struct SpeedReport {
   uint64_t bytes_per_token; // of weights
+  std::string device;       // "cpu", or the GPU's name
+  bool on_gpu;
   std::vector<SpeedCase> cases;
   std::vector<double> probes; // bytes a second, one a thread count, in the order of options.threads
 };

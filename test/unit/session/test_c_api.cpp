@@ -55,6 +55,30 @@ TEST_F(CApi, ErrorsCarryACodeAndAMessageAThread) {
   EXPECT_EQ(ingot_detokenizer_open(model_, 1, 1, &words), INGOT_BAD_INPUT);
 }
 
+TEST_F(CApi, DevicesAreChosenByName) {
+  ingot_facts facts;
+  ingot_model_facts(model_, &facts);
+  EXPECT_TRUE(facts.has_cpu);
+  EXPECT_FALSE(facts.has_cuda);
+  ingot_session_options options;
+  ingot_session_options_init(&options);
+  EXPECT_EQ(options.watchdog_seconds, 60u);
+  ingot_session *session;
+  options.device = "gpu";
+  EXPECT_EQ(ingot_session_open(model_, &options, &session), INGOT_USAGE);
+  EXPECT_NE(std::string(ingot_error_message()).find("'gpu'"), std::string::npos);
+  options.device = "cuda";
+  EXPECT_EQ(ingot_session_open(model_, &options, &session), INGOT_UNSUPPORTED);
+  EXPECT_NE(std::string(ingot_error_message()).find("no CUDA code"), std::string::npos) << ingot_error_message();
+  options.device = "cpu";
+  ASSERT_EQ(ingot_session_open(model_, &options, &session), INGOT_OK) << ingot_error_message();
+  ingot_stats stats = {.size = sizeof stats};
+  ASSERT_EQ(ingot_session_stats(session, &stats), INGOT_OK);
+  EXPECT_STREQ(stats.device, "cpu");
+  EXPECT_EQ(stats.device_bytes, 0u);
+  ingot_session_close(session);
+}
+
 TEST_F(CApi, StructsOfAnotherSizeAreRefused) {
   ingot_session_options options;
   ingot_session_options_init(&options);
