@@ -92,7 +92,7 @@ Status ModuleParser::parse_directive(bool *handled) {
 // [.align N] .type name [ [n]... ]
 Status ModuleParser::parse_declaration(Declaration *d) {
   d->line = reader_.peek().line;
-  bool aligned = false;
+  bool aligned = false, pointer = false; // the alignment behind .ptr is that of what it points to
   while (true) {
     const Token &t = reader_.next();
     if (t.is(".align")) {
@@ -100,9 +100,11 @@ Status ModuleParser::parse_declaration(Declaration *d) {
       INGOT_TRY(reader_.parse_integer(&align));
       if (align < 1 || align > 4096 || (align & (align - 1)))
         return reader_.error(t, "an alignment that is no power of two");
-      d->align = size_t(align);
-      aligned = true;
-    } else if (t.is(".ptr") || t.is(".global") || t.is(".shared") || t.is(".const") || t.is(".local")) {
+      if (!pointer) d->align = size_t(align);
+      aligned |= !pointer;
+    } else if (t.is(".ptr")) {
+      pointer = true;
+    } else if (t.is(".global") || t.is(".shared") || t.is(".const") || t.is(".local")) {
       continue; // .param .u64 .ptr .global .align 16 name
     } else if (ElementType e = element_type(t.text); e.bytes) {
       d->element = e.bytes;

@@ -17,10 +17,12 @@ Next run_barrier(const Instr &, Warp &, uint32_t) { return Next::barrier; }
 
 Next run_warp_sync(const Instr &i, Warp &w, uint32_t mask) {
   const uint32_t *members = w.at<uint32_t>(i.a);
-  uint32_t first = uint32_t(std::countr_zero(mask));
-  if (!(members[first] >> first & 1))
-    return w.fail(i, Fault::divergent, first, 0, "lane %u is not in its own member mask %08x", first, members[first]);
-  if (!all_here(w, mask, members[first])) return Next::converge;
+  for (uint32_t l = 0; l < 32; ++l) {
+    if (!(mask >> l & 1)) continue;
+    if (!(members[l] >> l & 1))
+      return w.fail(i, Fault::divergent, l, 0, "lane %u is not in its own member mask %08x", l, members[l]);
+    if (!all_here(w, mask, members[l])) return Next::converge;
+  }
   ++w.sync_epoch;
   return Next::step;
 }
@@ -73,8 +75,8 @@ Status decode_bar(Assembler &a, const Statement &s, Instr &i) {
   }
   if (name.starts_with("barrier")) name = "bar" + name.substr(7);
   if (name.starts_with("bar.cta.")) name = "bar." + name.substr(8);
-  for (const char *mode : {"sync", "arrive", "red"}) // .aligned may follow; without it warps may come in parts
-    if (name.starts_with(std::string("bar.") + mode + ".aligned")) name.erase(name.find(".aligned"), 8);
+  // .aligned says that whole warps come, which is demanded of all here.
+  if (size_t at = name.find(".aligned"); at != name.npos) name.erase(at, 8);
   i.run = run_barrier;
   if (name == "bar.sync") {
     INGOT_TRY(a.count(s, 1, 2));
@@ -85,6 +87,7 @@ Status decode_bar(Assembler &a, const Statement &s, Instr &i) {
     INGOT_TRY(a.count(s, 2, 2));
     return barrier_operands(a, s, i, 0, 2);
   }
+  if (!name.starts_with("bar.red.")) return a.unknown(s);
   INGOT_TRY(a.count(s, 3, 4));
   if (name == "bar.red.popc.u32") {
     i.flags = 2;

@@ -7,28 +7,41 @@ namespace ingot::emulator {
 
 namespace {
 
-// All lanes of the group name the same members, are among them, and wait for all of them. `place`: the member mask.
-Next gather(const Instr &i, Warp &w, uint32_t mask, uint32_t place, uint32_t *members) {
+// Every lane is among the members it names, those members name the same ones, and all of them are here. Sets of lanes
+// with different members (two half-warps) may execute the instruction together. `place`: the member masks.
+Next gather(const Instr &i, Warp &w, uint32_t mask, uint32_t place) {
   const uint32_t *m = w.at<uint32_t>(place);
-  uint32_t first = uint32_t(std::countr_zero(mask));
-  *members = m[first];
-  for (uint32_t l = first; l < 32; ++l) {
-    if (!(mask >> l & 1)) continue;
-    if (m[l] != *members)
-      return w.fail(i, Fault::divergent, l, 0, "lanes %u and %u give different member masks %08x and %08x", first, l,
-                    *members, m[l]);
-    if (!(*members >> l & 1))
-      return w.fail(i, Fault::divergent, l, 0, "lane %u is not in its own member mask %08x", l, *members);
+  uint32_t first = uint32_t(std::countr_zero(mask)), differ = 0, missing = 0;
+  each_lane(mask, [&](uint32_t l) {
+    differ |= m[l] ^ m[first];
+    missing |= m[l] & w.live & ~mask;
+  });
+  for (uint32_t l = first; l < 32; ++l)
+    if ((mask >> l & 1) && !(m[l] >> l & 1))
+      return w.fail(i, Fault::divergent, l, 0, "lane %u is not in its own member mask %08x", l, m[l]);
+  if (missing) return Next::converge;
+  for (uint32_t l = first; differ && l < 32; ++l)
+    for (uint32_t k = first; (mask >> l & 1) && k < 32; ++k)
+      if ((mask & m[l]) >> k & 1 && m[k] != m[l])
+        return w.fail(i, Fault::divergent, l, 0, "lanes %u and %u give different member masks %08x and %08x", l, k,
+                      m[l], m[k]);
+  return Next::step;
+}
+
+// For each set of lanes that name the same members.
+template <class F> void each_set(uint32_t mask, const uint32_t *members, F f) {
+  while (mask) {
+    uint32_t set = mask & members[std::countr_zero(mask)];
+    f(set);
+    mask &= ~set;
   }
-  return all_here(w, mask, *members) ? Next::step : Next::converge;
 }
 
 enum Shuffle : uint32_t { up, down, bfly, idx };
 
 // shfl.sync.MODE.b32 d{|p}, a, b, c, members: `b` the lane or distance, `c` clamp and segment mask.
 Next shuffle(const Instr &i, Warp &w, uint32_t mask) {
-  uint32_t members;
-  if (Next n = gather(i, w, mask, i.y, &members); n != Next::step) return n;
+  if (Next n = gather(i, w, mask, i.y); n != Next::step) return n;
   const uint32_t *a = w.at<uint32_t>(i.a), *b = w.at<uint32_t>(i.b), *c = w.at<uint32_t>(i.c);
   uint32_t value[32], valid = 0, from[32];
   for (uint32_t l = 0; l < 32; ++l) {
@@ -53,9 +66,10 @@ Next shuffle(const Instr &i, Warp &w, uint32_t mask) {
     valid |= uint32_t(in) << l;
     value[l] = a[from[l] & 31];
   }
-  if (mask != ~0u)
+  const uint32_t *members = w.at<uint32_t>(i.y);
+  if (mask != ~0u || members[0] != ~0u)
     for (uint32_t l = 0; l < 32; ++l)
-      if ((mask >> l & 1) && !(mask >> from[l] & 1))
+      if ((mask >> l & 1) && !((mask & members[l]) >> from[l] & 1))
         return w.fail(i, Fault::inactive_lane, l, 0, "lane %u takes the value of lane %u, which takes no part", l,
                       from[l]);
   uint32_t *d = w.at<uint32_t>(i.d);
@@ -89,8 +103,7 @@ Status decode_shfl(Assembler &a, const Statement &s, Instr &i) {
 enum Vote : uint32_t { all, any, uni, ballot };
 
 Next vote(const Instr &i, Warp &w, uint32_t mask) {
-  uint32_t members;
-  if (Next n = gather(i, w, mask, i.b, &members); n != Next::step) return n;
+  if (Next n = gather(i, w, mask, i.b); n != Next::step) return n;
   uint32_t p = (w.pred[i.a] ^ i.y) & mask;
   if (i.x == ballot)
     each_lane(mask, [&](uint32_t l) { w.at<uint32_t>(i.d)[l] = p; });
@@ -117,16 +130,23 @@ Status decode_vote(Assembler &a, const Statement &s, Instr &i) {
 
 // match.any: which lanes hold my value; match.all: all of them if every lane does, else none.
 template <class T> Next match(const Instr &i, Warp &w, uint32_t mask) {
-  uint32_t members;
-  if (Next n = gather(i, w, mask, i.b, &members); n != Next::step) return n;
-  const T *a = w.at<T>(i.a);
-  uint32_t result[32] = {}, equal_all = 0;
-  each_lane(mask, [&](uint32_t l) {
-    each_lane(mask, [&](uint32_t k) { result[l] |= uint32_t(a[k] == a[l]) << k; });
-    if (result[l] == mask) equal_all = mask;
+  if (Next n = gather(i, w, mask, i.b); n != Next::step) return n;
+  T a[32];
+  uint32_t members[32];
+  memcpy(a, w.at<T>(i.a), sizeof a);
+  memcpy(members, w.at<uint32_t>(i.b), sizeof members);
+  each_set(mask, members, [&](uint32_t set) {
+    uint32_t equal_all = 0;
+    each_lane(set, [&](uint32_t l) {
+      uint32_t equal = 0;
+      each_lane(set, [&](uint32_t k) { equal |= uint32_t(a[k] == a[l]) << k; });
+      if (equal == set) equal_all = set;
+      w.at<uint32_t>(i.d)[l] = equal;
+    });
+    if (!i.x) return;
+    each_lane(set, [&](uint32_t l) { w.at<uint32_t>(i.d)[l] = equal_all; });
+    set_bits(w.pred[i.target], set, equal_all);
   });
-  each_lane(mask, [&](uint32_t l) { w.at<uint32_t>(i.d)[l] = i.x ? equal_all : result[l]; });
-  if (i.x) set_bits(w.pred[i.target], mask, equal_all);
   return Next::step;
 }
 
@@ -149,41 +169,38 @@ Status decode_match(Assembler &a, const Statement &s, Instr &i) {
 
 enum Reduction : uint32_t { sum, min_u, max_u, min_s, max_s, bits_and, bits_or, bits_xor };
 
+uint32_t combine(Reduction kind, uint32_t r, uint32_t v) {
+  switch (kind) {
+  case sum:
+    return r + v;
+  case min_u:
+    return std::min(r, v);
+  case max_u:
+    return std::max(r, v);
+  case min_s:
+    return uint32_t(std::min(int32_t(r), int32_t(v)));
+  case max_s:
+    return uint32_t(std::max(int32_t(r), int32_t(v)));
+  case bits_and:
+    return r & v;
+  case bits_or:
+    return r | v;
+  case bits_xor:
+    break;
+  }
+  return r ^ v;
+}
+
 Next reduce(const Instr &i, Warp &w, uint32_t mask) {
-  uint32_t members;
-  if (Next n = gather(i, w, mask, i.b, &members); n != Next::step) return n;
-  const uint32_t *a = w.at<uint32_t>(i.a);
-  uint32_t r = a[std::countr_zero(mask)];
-  each_lane(mask & (mask - 1), [&](uint32_t l) {
-    uint32_t v = a[l];
-    switch (i.x) {
-    case sum:
-      r += v;
-      break;
-    case min_u:
-      r = std::min(r, v);
-      break;
-    case max_u:
-      r = std::max(r, v);
-      break;
-    case min_s:
-      r = uint32_t(std::min(int32_t(r), int32_t(v)));
-      break;
-    case max_s:
-      r = uint32_t(std::max(int32_t(r), int32_t(v)));
-      break;
-    case bits_and:
-      r &= v;
-      break;
-    case bits_or:
-      r |= v;
-      break;
-    default:
-      r ^= v;
-      break;
-    }
+  if (Next n = gather(i, w, mask, i.b); n != Next::step) return n;
+  uint32_t a[32], members[32];
+  memcpy(a, w.at<uint32_t>(i.a), sizeof a);
+  memcpy(members, w.at<uint32_t>(i.b), sizeof members);
+  each_set(mask, members, [&](uint32_t set) {
+    uint32_t r = a[std::countr_zero(set)];
+    each_lane(set & (set - 1), [&](uint32_t l) { r = combine(Reduction(i.x), r, a[l]); });
+    each_lane(set, [&](uint32_t l) { w.at<uint32_t>(i.d)[l] = r; });
   });
-  each_lane(mask, [&](uint32_t l) { w.at<uint32_t>(i.d)[l] = r; });
   return Next::step;
 }
 
@@ -204,11 +221,14 @@ Status decode_redux(Assembler &a, const Statement &s, Instr &i) {
 
 // The lowest member is elected.
 Next elect(const Instr &i, Warp &w, uint32_t mask) {
-  uint32_t members;
-  if (Next n = gather(i, w, mask, i.a, &members); n != Next::step) return n;
-  uint32_t leader = uint32_t(std::countr_zero(mask));
-  each_lane(mask, [&](uint32_t l) { w.at<uint32_t>(i.d)[l] = leader; });
-  set_bits(w.pred[i.target], mask, 1u << leader);
+  if (Next n = gather(i, w, mask, i.a); n != Next::step) return n;
+  uint32_t members[32];
+  memcpy(members, w.at<uint32_t>(i.a), sizeof members);
+  each_set(mask, members, [&](uint32_t set) {
+    uint32_t leader = uint32_t(std::countr_zero(set));
+    each_lane(set, [&](uint32_t l) { w.at<uint32_t>(i.d)[l] = leader; });
+    set_bits(w.pred[i.target], set, 1u << leader);
+  });
   return Next::step;
 }
 

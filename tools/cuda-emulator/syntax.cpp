@@ -212,7 +212,7 @@ Status TokenReader::parse_statement(Statement *s) {
     }
     INGOT_TRY(parse_operand(&s->operands.emplace_back(), 0));
   }
-  for (size_t k = begin; k < at_; ++k) {
+  for (size_t k = begin; k + 1 < at_; ++k) { // without the semicolon
     const Token &t = tokens_[k];
     bool glued = t.kind == Token::mark || (k > begin && tokens_[k - 1].kind == Token::mark);
     bool after_comma =

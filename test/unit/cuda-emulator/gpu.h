@@ -71,4 +71,49 @@ inline std::string kernel(const std::string &types, const std::string &body, con
          "\nret;\n}\n";
 }
 
+// Runs `body` on one CTA of `threads` threads; the parameters are those of `types`.
+inline Fault run(Gpu &gpu, const std::string &types, const std::string &body, std::vector<uint8_t> bytes,
+                 uint32_t threads = 32, const std::string &module_scope = "") {
+  const Entry *e = gpu.entry(kernel(types, body, module_scope));
+  if (!e) return {};
+  Launch l{e, {1, 1, 1}, {threads, 1, 1}, 0, std::move(bytes)};
+  return Machine(gpu.memory, gpu.options).run({&l, 1}, &gpu.counters);
+}
+
+// The message with which a text is refused, empty if it is not.
+inline std::string refusal(const std::string &text) {
+  Module m;
+  Status s = parse(text, &m);
+  return s.ok() ? "" : s.message();
+}
+
+// Puts each lane's a, b, c (as T) into registers %x, %y, %z of `type` width, runs `code`, which leaves %w, and returns
+// it.
+template <class T, class R = T>
+std::vector<R> evaluate(const std::string &code, const std::vector<T> &a, std::vector<T> b = {},
+                        std::vector<T> c = {}) {
+  Gpu gpu;
+  size_t n = a.size();
+  b.resize(n);
+  c.resize(n);
+  const std::string bits = std::to_string(sizeof(T) * 8), out = std::to_string(sizeof(R) * 8);
+  std::string body =
+      ".reg .b" + bits + " %x, %y, %z;\n.reg .b" + out +
+      " %w;\n.reg .b32 %t, %n;\n.reg .b64 %a, %o;\n"
+      ".reg .pred %q, %q2;\nld.param.u32 %n, [p4];\nmov.u32 %t, %tid.x;\nsetp.ge.u32 %q, %t, %n;\n@%q bra END;\n";
+  const char *names[] = {"%x", "%y", "%z"};
+  for (int k = 0; k < 3; ++k) {
+    body += "ld.param.u64 %a, [p" + std::to_string(k) + "];\n";
+    body += "mad.wide.u32 %a, %t, " + std::to_string(sizeof(T)) + ", %a;\n";
+    body += "ld.global.b" + bits + " " + names[k] + ", [%a];\n";
+  }
+  body += "ld.param.u64 %o, [p3];\nmad.wide.u32 %o, %t, " + std::to_string(sizeof(R)) + ", %o;\n" + code +
+          "\nst.global.b" + out + " [%o], %w;\nEND:";
+  uint64_t to = gpu.room<R>(n);
+  Fault f = run(gpu, "u64 u64 u64 u64 u32", body, parameters(gpu.array(a), gpu.array(b), gpu.array(c), to, uint32_t(n)),
+                uint32_t(n + 31) / 32 * 32);
+  EXPECT_FALSE(f) << code << ": " << f.message();
+  return f ? std::vector<R>(n) : gpu.read<R>(to, n);
+}
+
 } // namespace ingot::emulator
