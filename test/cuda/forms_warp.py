@@ -136,7 +136,8 @@ program('shared_b32', [W[:96]], 96, f'{TO_SHARED} st.shared.b32 [r2], r0; bar.sy
         f'setp.gt.u32 p, tid, 63; @p mov.u32 r3, tid; mad.lo.s32 r3, r3, 4, r1; ld.shared.b32 d, [r3]; {STORE}',
         [W[i ^ 32 if i < 64 else i] for i in range(96)], block=96)
 program('shared_v4', [W[:128]], 128, f'{TO_SHARED} st.shared.b32 [r2], r0; bar.sync 0; mad.lo.s32 r2, lane, 16, r1; '
-        f'ld.shared.v4.b32 {{r4, r5, r6, r7}}, [r2]; st.shared.v4.b32 [r2+1024], {{r7, r6, r5, r4}}; bar.sync 0; '
+        f'setp.lt.u32 p, tid, 32; @p ld.shared.v4.b32 {{r4, r5, r6, r7}}, [r2]; '
+        f'@p st.shared.v4.b32 [r2+1024], {{r7, r6, r5, r4}}; bar.sync 0; '
         f'mad.lo.s32 r2, tid, 4, r1; ld.shared.b32 d, [r2+1024]; {STORE}',
         [W[i // 4 * 4 + 3 - i % 4] for i in range(128)], block=128)
 program('shared_bytes', [W[:32]], 32, f'{TO_SHARED} add.s32 r3, r1, tid; cvt.u16.u32 h0, r0; st.shared.b8 [r3], h0; '
