@@ -100,12 +100,10 @@ static void setLinkage(Module &module, ArrayRef<EntryPoint> entries) {
   }
 }
 
-/// Assembly with effects may synchronise threads; without, it computes, or it loads (ptx.load_nc). A load is
-/// `invariant` for the CPU while the kernel runs; here the grid before may still be writing.
+/// Assembly with effects may synchronise threads; without, it computes, or it loads (ptx.load_nc).
 static void setEffects(Module &module) {
   for (Function &function : module)
     for (Instruction &instruction : instructions(function)) {
-      instruction.setMetadata(LLVMContext::MD_invariant_load, nullptr);
       auto *call = dyn_cast<CallBase>(&instruction);
       if (!call || !call->isInlineAsm()) continue;
       auto *assembly = cast<InlineAsm>(call->getCalledOperand());
@@ -157,7 +155,9 @@ static void optimise(Module &module, TargetMachine &machine) {
   FunctionAnalysisManager functions;
   CGSCCAnalysisManager sccs;
   ModuleAnalysisManager modules;
-  PassBuilder builder(&machine, tuning);
+  PassInstrumentationCallbacks callbacks; // vector-combine takes 16-byte loads apart
+  callbacks.registerShouldRunOptionalPassCallback([](StringRef pass, Any) { return pass != "VectorCombinePass"; });
+  PassBuilder builder(&machine, tuning, std::nullopt, &callbacks);
   functions.registerPass([&] {
     TargetLibraryInfoImpl none(machine.getTargetTriple());
     none.disableAllFunctions();

@@ -9,9 +9,8 @@
 //  2. Floats are what the ops say: no contraction (add.rn, mul.rn), no flush to zero, div.rn, sqrt.rn.
 //  3. Generic pointers are global ones: what a kernel loads, gets or makes of an integer is never an address of shared
 //     memory. (Shared memory is ptx.shared's, address space 3.)
-//  4. No load is above ptx.griddep_wait that was written below it, `invariant` ones of the CPU generators included;
-//  only
-//     ptx.load_nc may be written above it.
+//  4. `invariant` loads and ptx.load_nc read what no kernel ever writes (weights, arguments, the batch): they may stand
+//     above ptx.griddep_wait, where the grid before this one is still writing. Other loads stay below it.
 //  5. No call, no atomic of LLVM, no intrinsic without an instruction: refused with the kernel's name.
 //  6. No cubin whose kernels spill, have a stack frame or draw a warning about performance from ptxas.
 #pragma once

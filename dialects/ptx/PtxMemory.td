@@ -22,10 +22,10 @@ def Ptx_StoreOp : Ptx_Op<"store"> {
   let hasVerifier = 1;
 }
 def Ptx_LoadNcOp : Ptx_Op<"load_nc"> {
-  let summary = "ld.global.nc of 1, 2 or 4 words: nobody writes them while the grid runs, or the grid before it";
+  let summary = "ld.global.nc of 1, 2 or 4 words of what no kernel ever writes: weights";
   let description = [{
-    Weights only: above griddep_wait the grid before this one still writes its results. `streaming`: read once, kept
-    out of L1.
+    It may stand above griddep_wait, where the grid before this one still writes its results. `streaming`: read once,
+    kept out of L1.
   }];
   let arguments = (ins Arg<Ptx_Global, "", [MemRead]>:$address, UnitAttr:$streaming);
   let results = (outs Variadic<I32>:$words);

@@ -118,7 +118,7 @@ public:
   Value at(Value base, Value bytes);
   Value at(Value base, int64_t bytes);
   Value load(Type type, Value address, unsigned alignment = 0);
-  Value loadConstant(Type type, Value address, unsigned alignment = 0); // never written while the kernel runs
+  Value loadConstant(Type type, Value address, unsigned alignment = 0); // of what no kernel ever writes
   void store(Value value, Value address, unsigned alignment = 0);
   Value loadLanes(Value address) { return load(lanesType(), address); }
   void storeFirst(Value lanes, Value address, int64_t count); // a masked store when count < 16
