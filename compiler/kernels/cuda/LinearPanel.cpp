@@ -204,7 +204,7 @@ LogicalResult emitLinearPanel(const LinearKernel &kernel, const PanelTiling &til
     e.b.setInsertionPointToStart(loop.getBody());
     panel.emit(loop.getInductionVar(), variant.units);
   }
-  return finishEntry(e, layout.threads(), /*ctas=*/0);
+  return finishEntry(e, layout.threads(), /*ctas=*/1);
 }
 
 } // namespace ingot::cuda
