@@ -4,6 +4,8 @@
 #include "compiler/kernels/cpu/MathFunctions.h"
 #include "compiler/kernels/cpu/Pointwise.h"
 
+#include <numeric>
+
 using namespace mlir;
 
 namespace ingot::cpu {
@@ -194,20 +196,62 @@ static LogicalResult cumsum(GraphRow &row, graph::CumsumOp op) {
 
 //===- topk -------------------------------------------------------------------------------------------------------===//
 
-// A signed integer whose order is the elements'; NaN is largest, +0 and -0 are equal.
-static Value orderKey(Emitter &e, mlir::Type element, bool largest, Value x) {
-  Value key;
+// 16 signed integers whose order is the elements'; NaN is largest, +0 and -0 are equal.
+static Value orderKeys(Emitter &e, mlir::Type element, bool largest, Value x) {
+  Type words = e.vec(e.i32), wide = e.vec(e.i64);
+  Value keys;
   if (isa<FloatType>(element)) {
-    Value bits = e.bitcast(e.i32, e.add(x, e.constant(e.f32, 0)));
-    key = e.ixor(bits, e.iand(e.ashr(bits, 31), e.i32c(INT32_MAX)));
+    Value bits = e.bitcast(words, e.add(x, e.lanes(0))), most = e.integer(words, INT32_MAX);
+    Value ordered = e.ixor(bits, e.iand(e.ashr(bits, 31), most));
     Value nan = e.b.create<arith::CmpFOp>(arith::CmpFPredicate::UNO, x, x);
-    key = e.sext(e.i64, e.select(nan, e.i32c(INT32_MAX), key));
+    keys = e.sext(wide, e.select(nan, most, ordered));
   } else if (element.getIntOrFloatBitWidth() == 64) {
-    key = isUnsigned(element) ? e.ixor(x, e.i64c(INT64_MIN)) : x;
+    keys = isUnsigned(element) ? e.ixor(x, e.integer(wide, INT64_MIN)) : x;
   } else {
-    key = isUnsigned(element) ? e.zext(e.i64, x) : e.sext(e.i64, x);
+    keys = isUnsigned(element) ? e.zext(wide, x) : e.sext(wide, x);
   }
-  return largest ? key : e.ixor(key, e.i64c(-1));
+  return largest ? keys : e.ixor(keys, e.integer(wide, -1));
+}
+
+namespace {
+/// Largest keys so far, and where each lies: of equal ones the first.
+struct Best {
+  Value keys, places; // 16 x i64, 16 x i32
+};
+} // namespace
+
+static Best better(Emitter &e, const Best &p, const Best &q) {
+  Value tie = e.iand(e.ieq(p.keys, q.keys), e.slt(q.places, p.places));
+  Value second = e.ior(e.slt(p.keys, q.keys), tie);
+  return {e.select(second, q.keys, p.keys), e.select(second, q.places, p.places)};
+}
+
+// The place, i64, of the first largest of n keys.
+static Value firstLargest(GraphRow &row, Value keys, int64_t n) {
+  Emitter &e = row.e;
+  SmallVector<int64_t> index(laneCount);
+  std::iota(index.begin(), index.end(), 0);
+  Value lanes = e.intVector(e.i32, index), none = e.integer(e.vec(e.i64), INT64_MIN);
+  auto block = [&](Value column, int64_t count) { // lanes past the end lose: theirs are the last places
+    Value found = row.loadRun(e.i64, row.element(e.i64, keys, column), count);
+    if (count < laneCount) found = e.select(e.firstLanes(count), found, none);
+    return Best{found, e.iadd(lanes, e.broadcast(e.trunc(e.i32, column)))};
+  };
+  Best best = block(e.i64c(0), std::min(n, laneCount));
+  int64_t whole = n / laneCount * laneCount;
+  if (whole > laneCount) {
+    auto carried = e.loop(e.i64c(laneCount), e.i64c(whole), laneCount, {best.keys, best.places},
+                          [&](Value column, ValueRange now) {
+                            Best next = better(e, {now[0], now[1]}, block(column, laneCount));
+                            return SmallVector<Value>{next.keys, next.places};
+                          });
+    best = {carried[0], carried[1]};
+  }
+  if (whole >= laneCount && whole < n) best = better(e, best, block(e.i64c(whole), n - whole));
+  for (int64_t half = laneCount / 2; half >= 1; half /= 2)
+    best = better(e, {e.slice(best.keys, 0, half), e.slice(best.places, 0, half)},
+                  {e.slice(best.keys, half, half), e.slice(best.places, half, half)});
+  return e.zext(e.i64, e.extract(best.places, 0));
 }
 
 // k rounds of the first largest key; what is taken becomes the least key.
@@ -222,19 +266,15 @@ static LogicalResult topk(GraphRow &row, graph::TopkOp op) {
   Value best = row.space(type, lines.outer * k), where = row.space(e.i64, lines.outer * k);
   row.forIndex({lines.outer}, [&](ArrayRef<Value> index) {
     Value line = row.element(type, lines.memory, e.imul(index[0], lines.n)), first = e.imul(index[0], k);
-    e.loop(lines.n, [&](Value i) {
-      e.store(orderKey(e, element, op.getLargest(), e.load(type, row.element(type, line, i))),
-              row.element(e.i64, keys, i));
+    forColumns(e, lines.n, [&](Value column, int64_t count) {
+      Value x = row.loadRun(type, row.element(type, line, column), count);
+      row.storeRun(orderKeys(e, element, op.getLargest(), x), row.element(e.i64, keys, column), count);
     });
     e.loop(k, [&](Value round) {
-      auto found =
-          e.loop(e.i64c(1), e.i64c(lines.n), 1, {e.load(e.i64, keys), e.i64c(0)}, [&](Value i, ValueRange now) {
-            Value key = e.load(e.i64, row.element(e.i64, keys, i)), better = e.slt(now[0], key);
-            return SmallVector<Value>{e.select(better, key, now[0]), e.select(better, i, now[1])};
-          });
-      e.store(e.load(type, row.element(type, line, found[1])), row.element(type, best, e.iadd(first, round)));
-      e.store(found[1], row.element(e.i64, where, e.iadd(first, round)));
-      e.store(e.i64c(INT64_MIN), row.element(e.i64, keys, found[1]));
+      Value found = firstLargest(row, keys, lines.n);
+      e.store(e.load(type, row.element(type, line, found)), row.element(type, best, e.iadd(first, round)));
+      e.store(found, row.element(e.i64, where, e.iadd(first, round)));
+      e.store(e.i64c(INT64_MIN), row.element(e.i64, keys, found));
     });
   });
   if (getElementTypeOrSelf(op.getIndices().getType()).getIntOrFloatBitWidth() != 64)

@@ -80,7 +80,8 @@ FailureOr<LaunchKernels> LaneKernels::generateRows(decoder::LaunchOp launch, con
   if (failed(frame)) return failure();
   KernelVariant variant;
   variant.kernel = stem + "_rows";
-  if (failed(emit(variant, [&](Emitter &e) { return emitRowProgram(e, *frame); }))) return failure();
+  if (machine == Machine::cuda) variant.units = columnUnits(*frame);
+  if (failed(emit(variant, [&](Emitter &e) { return emitRowProgram(e, *frame, variant.units); }))) return failure();
   LaunchKernels kernels;
   kernels.main.push_back(variant);
   return kernels;

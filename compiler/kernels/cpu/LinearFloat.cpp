@@ -23,7 +23,10 @@ struct FloatTile {
   SmallVector<Value> column(Value xOffset, int64_t i, ValueRange accumulators,
                             llvm::function_ref<Value(size_t)> value) {
     SmallVector<Value> x, next;
-    for (Value row : tile.rows) x.push_back(splat(e.load(e.f32, e.at(e.at(row, xOffset), 4 * i))));
+    // Four neighbours are one load on a GPU: rows begin at multiples of 64 bytes, a slot's part of one at whole
+    // columns.
+    unsigned alignment = cols % 4 == 0 && i % 4 == 0 ? 16 : 4;
+    for (Value row : tile.rows) x.push_back(splat(e.load(e.f32, e.at(e.at(row, xOffset), 4 * i), alignment)));
     for (size_t p = 0; p < tile.parts.size(); ++p) {
       Value w = value(p);
       for (Value v : x) next.push_back(e.fma(w, v, accumulators[next.size()]));
@@ -52,7 +55,7 @@ struct FloatTile {
   }
 
   SmallVector<Value> floatWeights(SmallVector<Value> acc) {
-    constexpr int64_t unroll = 8;
+    int64_t unroll = e.cuda() ? 16 : 8; // loads in flight
     int64_t whole = cols / unroll * unroll;
     acc = e.loop(e.i64c(0), e.i64c(whole), unroll, acc,
                  [&](Value k, ValueRange inner) { return floatColumns(k, unroll, inner); });

@@ -49,7 +49,7 @@ Value RowProgram::memoryOf(mlir::Value v) {
 
 void RowProgram::define(mlir::Value v, Columns lanes) {
   values[v] = {Value(), std::move(lanes), int64_t(LaunchFrame::columns(v))};
-  if (!v.hasOneUse()) memoryOf(v);
+  if (!v.hasOneUse() && !unit) memoryOf(v);
 }
 
 LogicalResult RowProgram::evaluate(Operation *op) {
@@ -234,22 +234,48 @@ LogicalResult RowProgram::rows(decoder::RowsOp op) {
   return success();
 }
 
+//===- units ------------------------------------------------------------------------------------------------------===//
+
+uint32_t columnUnits(const LaunchFrame &frame) {
+  decoder::LaunchOp launch = frame.launch;
+  for (Operation &op : launch.getBody().front().without_terminator()) {
+    bool onlyYielded = llvm::all_of(op.getUsers(), [](Operation *user) { return isa<decoder::YieldOp>(user); });
+    if (isa<decoder::AnglesOp>(op) && onlyYielded) continue; // the first unit's affair
+    if (!isPointwise(&op) && !isa<decoder::EmbedOp, decoder::LookupRowsOp, decoder::TakeRowsOp>(op)) return 1;
+  }
+  int64_t most = 1;
+  for (const ResultView &result : frame.results) most = std::max<int64_t>(most, result.cols);
+  return llvm::divideCeil(most, kUnitColumns);
+}
+
+void RowProgram::forUnitColumns(int64_t cols, llvm::function_ref<void(Value column, int64_t count)> body) {
+  if (!unit) return forColumns(e, cols, body);
+  int64_t whole = cols / laneCount * laneCount;
+  Value first = e.imul(unit, kUnitColumns);
+  if (whole)
+    e.loop(first, e.umin(e.iadd(first, kUnitColumns), e.i64c(whole)), laneCount,
+           [&](Value column) { body(column, laneCount); });
+  if (whole < cols) e.ifThen(e.ieq(unit, e.i64c(whole / kUnitColumns)), [&] { body(e.i64c(whole), cols - whole); });
+}
+
 void RowProgram::yield() {
+  llvm::DenseSet<mlir::Value> done; // in their own rows: the first result that names them
   for (const ResultView &result : frame.results) {
-    Value to = frame.resultRow(e, result, row);
     RowValue &known = value(result.value);
-    forColumns(e, known.cols, [&](Value column, int64_t count) {
+    if (known.stored && done.insert(result.value).second) continue;
+    Value to = frame.resultRow(e, result, row);
+    forUnitColumns(known.cols, [&](Value column, int64_t count) {
       e.storeFirst(known.lanes(column, count), e.at(to, e.imul(column, 4)), count);
     });
   }
 }
 
-FailureOr<uint64_t> emitRowProgram(Emitter &e, const LaunchFrame &frame) {
+FailureOr<uint64_t> emitRowProgram(Emitter &e, const LaunchFrame &frame, uint32_t units) {
   uint64_t scratch = 0;
   bool failed = false;
   decoder::LaunchOp launch = frame.launch;
-  e.loop(e.begin, e.end, 1, [&](Value row) {
-    RowProgram program(e, frame, row);
+  e.loop(e.begin, e.end, 1, [&](Value item) {
+    RowProgram program(e, frame, e.udiv(item, units), units > 1 ? e.urem(item, units) : Value());
     for (Operation &op : launch.getBody().front().without_terminator()) failed |= mlir::failed(program.evaluate(&op));
     if (!failed) program.yield();
     scratch = program.scratchBytes();

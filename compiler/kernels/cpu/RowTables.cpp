@@ -113,21 +113,25 @@ void RowProgram::angles(decoder::AnglesOp op) {
     e.storeFirst(e.mul(cosine, scale), e.at(to, e.imul(column, 4)), count);
     e.storeFirst(e.mul(sine, scale), e.at(sines, e.imul(column, 4)), count);
   };
-  if (op.getFreq()) {
-    Value p = e.broadcast(e.toFloat(position)), table = e.floatTable(*op.getFreq());
-    forColumns(e, n, [&](Value column, int64_t count) {
-      LaneMath a(e);
-      auto turn = math::sincos(a, e.mul(p, loadColumns(e, table, column, count)));
-      store(turn.cos, turn.sin, column, count);
-    });
-  } else {
-    Value index = e.zext(e.i64, position);
-    Columns cosines = tableRow(op.getCosAttr(), index), sinesTable = tableRow(op.getSinAttr(), index);
-    forColumns(e, n, [&](Value column, int64_t count) {
-      store(cosines(column, count), sinesTable(column, count), column, count);
-    });
-  }
+  auto emit = [&] {
+    if (op.getFreq()) {
+      Value p = e.broadcast(e.toFloat(position)), table = e.floatTable(*op.getFreq());
+      forColumns(e, n, [&](Value column, int64_t count) {
+        LaneMath a(e);
+        auto turn = math::sincos(a, e.mul(p, loadColumns(e, table, column, count)));
+        store(turn.cos, turn.sin, column, count);
+      });
+    } else {
+      Value index = e.zext(e.i64, position);
+      Columns cosines = tableRow(op.getCosAttr(), index), sinesTable = tableRow(op.getSinAttr(), index);
+      forColumns(e, n, [&](Value column, int64_t count) {
+        store(cosines(column, count), sinesTable(column, count), column, count);
+      });
+    }
+  };
+  unit ? e.ifThen(e.ieq(unit, e.i64c(0)), emit) : emit();
   values[op.getResult()] = inMemory(to, cols);
+  values[op.getResult()].stored = llvm::any_of(frame.results, [&](auto &r) { return r.value == op.getResult(); });
 }
 
 } // namespace ingot::cpu

@@ -231,16 +231,17 @@ TEST_P(GraphRowTest, LinesAndProducts) {
          "3x5xf32",
          "%y = graph.matmul %a0, %a1 : (tensor<20xf32>, tensor<3x20x5xf32>) -> tensor<3x5xf32>"});
   for (const char *largest : {"true", "false"})
-    check(
-        {"topk",
-         {"3x20"},
-         "3x8xf32",
-         std::string("%k = graph.constant dense<4> : tensor<1xi64>\n%r = graph.unary round %a0 : (tensor<3x20xf32>) -> "
-                     "tensor<3x20xf32>\n%v, %i = graph.topk %r, %k {axis = 1 : i64, largest = ") +
-             largest +
-             "} : (tensor<3x20xf32>, tensor<1xi64>) -> (tensor<3x4xf32>, tensor<3x4xi64>)\n%j = graph.cast %i : "
-             "(tensor<3x4xi64>) -> tensor<3x4xf32>\n%y = graph.concat %v, %j {axis = 1 : i64} : (tensor<3x4xf32>, "
-             "tensor<3x4xf32>) -> tensor<3x8xf32>"});
+    for (auto [n, k] : {std::pair<size_t, size_t>{20, 4}, {45, 19}, {7, 7}, {32, 3}}) {
+      std::string in = "tensor<3x" + std::to_string(n) + "xf32>", out = "tensor<3x" + std::to_string(k) + "x";
+      check({"topk",
+             {"3x" + std::to_string(n)},
+             "3x" + std::to_string(2 * k) + "xf32",
+             "%k = graph.constant dense<" + std::to_string(k) + "> : tensor<1xi64>\n%r = graph.unary round %a0 : (" +
+                 in + ") -> " + in + "\n%v, %i = graph.topk %r, %k {axis = 1 : i64, largest = " + largest + "} : (" +
+                 in + ", tensor<1xi64>) -> (" + out + "f32>, " + out + "i64>)\n%j = graph.cast %i : (" + out +
+                 "i64>) -> " + out + "f32>\n%y = graph.concat %v, %j {axis = 1 : i64} : (" + out + "f32>, " + out +
+                 "f32>) -> tensor<3x" + std::to_string(2 * k) + "xf32>"});
+    }
 }
 
 TEST_P(GraphRowTest, IndexedElements) {
