@@ -53,6 +53,23 @@ bool check_lane(const Instr &i, Warp &w, uint32_t l, uint64_t at, uint32_t bytes
   return true;
 }
 
+// Lanes of `mask` whose bytes of shared memory are not all written, with nothing pending.
+template <uint32_t Bytes> uint32_t not_plain(const uint8_t *state, const Addresses &s, uint32_t mask) {
+  using Word =
+      std::conditional_t<Bytes == 1, uint8_t,
+                         std::conditional_t<Bytes == 2, uint16_t, std::conditional_t<Bytes == 4, uint32_t, uint64_t>>>;
+  constexpr Word plain = Word(0x0101010101010101);
+  uint32_t found = 0;
+  for (uint32_t rest = mask; rest; rest &= rest - 1) {
+    uint32_t l = uint32_t(std::countr_zero(rest));
+    Word word, second = plain;
+    memcpy(&word, state + s.at[l], sizeof word);
+    if (Bytes == 16) memcpy(&second, state + s.at[l] + 8, sizeof word);
+    found |= uint32_t(word != plain || second != plain) << l;
+  }
+  return found;
+}
+
 } // namespace
 
 bool check_global(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, uint32_t bytes, bool write, bool read) {
@@ -136,26 +153,15 @@ bool check_shared(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, ui
       }
     }
   }
-  bool fine = true;
-  each_lane(mask, [&](uint32_t l) {
-    if (!fine) return;
-    uint64_t word = 0, want = 0;
-    if (bytes <= 8) {
-      memcpy(&word, state + s.at[l], bytes);
-      memset(&want, shared_written, bytes);
-    } else {
-      uint64_t second;
-      memcpy(&word, state + s.at[l], 8);
-      memcpy(&second, state + s.at[l] + 8, 8);
-      want = 0x0101010101010101;
-      word = word == second ? word : 0;
-    }
-    if (word != want && bad(l))
-      fine = false;
-    else if (write)
-      memset(state + s.at[l], shared_written, bytes);
-  });
-  return fine;
+  uint32_t suspects = bytes == 4    ? not_plain<4>(state, s, mask)
+                      : bytes == 2  ? not_plain<2>(state, s, mask)
+                      : bytes == 16 ? not_plain<16>(state, s, mask)
+                      : bytes == 8  ? not_plain<8>(state, s, mask)
+                                    : not_plain<1>(state, s, mask);
+  for (; suspects; suspects &= suspects - 1)
+    if (bad(uint32_t(std::countr_zero(suspects)))) return false;
+  if (write) each_lane(mask, [&](uint32_t l) { memset(state + s.at[l], shared_written, bytes); });
+  return true;
 }
 
 bool check_local(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, uint32_t bytes) {

@@ -19,11 +19,12 @@ Assembler::Assembler(Module &module, Entry &entry)
     : module(module), entry(entry), program(*new Program), owned_(&program) {
   program.words = 64; // the sink
   program.entry = &entry;
-  scopes_.push_back({0, {}, {}, {}, {}, {}});
+  scopes_.push_back({});
 }
 
 void Assembler::open_scope() {
-  scopes_.push_back({scope_, {}, {}, {}, {}, {}});
+  scopes_.push_back({});
+  scopes_.back().parent = scope_;
   scope_ = scopes_.size() - 1;
 }
 void Assembler::close_scope() { scope_ = scopes_[scope_].parent; }
@@ -124,8 +125,49 @@ Status Assembler::label(std::string_view name, uint32_t line) {
                        name.data());
 }
 
-void Assembler::refer(const Statement &s, std::string_view label, Instr &) {
-  references_.push_back({scope_, program.code.size(), std::string(label), s.line});
+Status Assembler::branch_targets(std::string_view list, const std::vector<std::string_view> &labels, uint32_t line) {
+  std::vector<std::string> names(labels.begin(), labels.end());
+  if (scopes_[scope_].branch_targets.emplace(std::string(list), std::move(names)).second) return {};
+  return Status::error(Code::bad_input, "PTX line %u: '%.*s' is defined twice", line, int(list.size()), list.data());
+}
+
+void Assembler::refer(const Statement &s, std::string_view label) {
+  references_.push_back({scope_, program.code.size(), std::string(label), s.line, false});
+}
+void Assembler::refer_list(const Statement &s, std::string_view list) {
+  references_.push_back({scope_, program.code.size(), std::string(list), s.line, true});
+}
+
+Status Assembler::find_label(const Reference &r, const std::string &name, uint32_t *at) const {
+  for (size_t scope = r.scope;; scope = scopes_[scope].parent) {
+    auto it = scopes_[scope].labels.find(name);
+    if (it != scopes_[scope].labels.end()) {
+      *at = it->second;
+      return {};
+    }
+    if (scope == 0) break;
+  }
+  return Status::error(Code::bad_input, "PTX line %u: label '%.80s' is not defined", r.line, name.c_str());
+}
+
+Status Assembler::resolve(const Reference &r) {
+  Instr &i = program.code[r.instruction];
+  if (!r.list) return find_label(r, r.label, &i.target);
+  for (size_t scope = r.scope;; scope = scopes_[scope].parent) {
+    auto it = scopes_[scope].branch_targets.find(r.label);
+    if (it != scopes_[scope].branch_targets.end()) {
+      i.list = uint32_t(program.lists.size());
+      i.x = uint32_t(it->second.size());
+      for (const std::string &name : it->second) {
+        uint32_t at;
+        INGOT_TRY(find_label(r, name, &at));
+        program.lists.push_back(at);
+      }
+      return {};
+    }
+    if (scope == 0) break;
+  }
+  return Status::error(Code::bad_input, "PTX line %u: no .branchtargets '%.80s'", r.line, r.label.c_str());
 }
 
 const Special *Assembler::special_register(std::string_view name) {
@@ -358,17 +400,7 @@ Status Assembler::finish() {
   last.text = uint32_t(program.texts.size());
   program.texts.push_back("(end of the kernel)");
   program.code.push_back(last);
-  for (const Reference &r : references_) {
-    const uint32_t *found = nullptr;
-    for (size_t at = r.scope;; at = scopes_[at].parent) {
-      auto it = scopes_[at].labels.find(r.label);
-      if (it != scopes_[at].labels.end()) found = &it->second;
-      if (found || at == 0) break;
-    }
-    if (!found)
-      return Status::error(Code::bad_input, "PTX line %u: label '%.80s' is not defined", r.line, r.label.c_str());
-    program.code[r.instruction].target = *found;
-  }
+  for (const Reference &r : references_) INGOT_TRY(resolve(r));
   entry.register_words = program.words / 32;
   entry.program = owned_;
   return {};

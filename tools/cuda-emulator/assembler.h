@@ -72,6 +72,7 @@ public:
   Status declare_registers(TokenReader &reader); // behind ".reg"
   Status declare_symbol(std::string_view name, const Symbol &symbol, uint32_t line);
   Status label(std::string_view name, uint32_t line);
+  Status branch_targets(std::string_view list, const std::vector<std::string_view> &labels, uint32_t line);
   Status instruction(const Statement &s);
   Status finish();
 
@@ -93,7 +94,8 @@ public:
   const Symbol *symbol(std::string_view name) const;
   const Register *find_register(std::string_view name);
   static const Special *special_register(std::string_view name);
-  void refer(const Statement &s, std::string_view label, Instr &i); // i.target, once labels are known
+  void refer(const Statement &s, std::string_view label);     // the next instruction's `target`, once labels are known
+  void refer_list(const Statement &s, std::string_view list); // its `list` and `x`: the length
   Status error(const Statement &s, const char *format, ...) const __attribute__((format(printf, 3, 4)));
   Status unknown(const Statement &s) const;
   Status count(const Statement &s, size_t least, size_t most) const; // of operands
@@ -104,18 +106,22 @@ public:
 
 private:
   struct Scope {
-    size_t parent;
+    size_t parent = 0;
     std::unordered_map<std::string, Register> registers;
     std::vector<std::pair<std::string, Register>> families; // %r<17>: prefix, the first place; bits
     std::vector<uint32_t> family_counts;
     std::unordered_map<std::string, Symbol> symbols;
     std::unordered_map<std::string, uint32_t> labels;
+    std::unordered_map<std::string, std::vector<std::string>> branch_targets;
   };
   struct Reference {
     size_t scope, instruction;
     std::string label;
     uint32_t line;
+    bool list;
   };
+  Status resolve(const Reference &r);
+  Status find_label(const Reference &r, const std::string &name, uint32_t *at) const;
   Register allocate(uint32_t bits);
   Status decode(const Statement &s, Instr &i);
   Status decode_plain(const Plain &p, const Statement &s, Instr &i);

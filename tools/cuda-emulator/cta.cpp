@@ -284,6 +284,12 @@ bool run_warp(Warp &w, uint32_t budget) {
         if (w.group_count || !budget) break;
         continue;
       }
+      if (next == Next::jump) {
+        if (mask != g.mask) put_group(w, g.pc + 1, g.mask & ~mask);
+        if (w.jump_mask != mask) put_group(w, g.pc, mask & ~w.jump_mask);
+        g = {w.jump_target, w.jump_mask, false};
+        break;
+      }
       if (next == Next::exit) {
         w.live &= ~mask;
         g.mask &= ~mask;

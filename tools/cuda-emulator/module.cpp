@@ -42,6 +42,7 @@ private:
   Status parse_parameters(Assembler &assembler);
   Status parse_tuning(Entry &entry, bool *handled);
   Status parse_body(Assembler &assembler);
+  Status parse_targets(Assembler &assembler, const Token &name);
   Status parse_local(Assembler &assembler, Space space);
   Status declare_shared(Assembler &assembler, const Declaration &d);
   void skip_line(uint32_t line);
@@ -299,6 +300,19 @@ Status ModuleParser::parse_local(Assembler &assembler, Space space) {
   return assembler.declare_symbol(d.name, {Symbol::local, nullptr, at, d.size}, d.line);
 }
 
+// name: .branchtargets a, b, c;
+Status ModuleParser::parse_targets(Assembler &assembler, const Token &name) {
+  reader_.next();
+  std::vector<std::string_view> labels;
+  while (true) {
+    const Token &label = reader_.next();
+    if (label.kind != Token::word) return reader_.error(label, "expected a label");
+    labels.push_back(label.text);
+    if (reader_.accept(";")) return assembler.branch_targets(name.text, labels, name.line);
+    INGOT_TRY(reader_.expect(","));
+  }
+}
+
 Status ModuleParser::parse_body(Assembler &assembler) {
   INGOT_TRY(reader_.expect("{"));
   for (size_t depth = 1; depth;) {
@@ -322,8 +336,9 @@ Status ModuleParser::parse_body(Assembler &assembler) {
     } else if (reader_.accept(";")) {
       continue;
     } else if (t.kind == Token::word && reader_.peek(1).is(":")) {
-      INGOT_TRY(assembler.label(reader_.next().text, t.line));
       reader_.next();
+      reader_.next();
+      INGOT_TRY(reader_.peek().is(".branchtargets") ? parse_targets(assembler, t) : assembler.label(t.text, t.line));
     } else if (t.kind == Token::word && t.text[0] == '.') {
       return reader_.error(t, "a directive that the emulator does not know");
     } else {

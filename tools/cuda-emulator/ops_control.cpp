@@ -39,8 +39,29 @@ Status decode_bra(Assembler &a, const Statement &s, Instr &i) {
   if (s.operands[0].kind != Operand::name) return a.error(s, "a label expected");
   i.run = run_branch;
   i.op_class = OpClass::branch;
-  a.refer(s, s.operands[0].text, i);
+  a.refer(s, s.operands[0].text);
   return {};
+}
+
+// brx.idx: lanes that ask for the first lane's target go there; the others execute the instruction again.
+Next run_indexed(const Instr &i, Warp &w, uint32_t mask) {
+  const uint32_t *a = w.at<uint32_t>(i.a);
+  uint32_t first = uint32_t(std::countr_zero(mask)), index = a[first];
+  if (index >= i.x) return w.fail(i, Fault::illegal, first, 0, "branch target %u of %u", index, i.x);
+  w.jump_target = w.cta->program->lists[i.list + index];
+  w.jump_mask = 0;
+  each_lane(mask, [&](uint32_t l) { w.jump_mask |= uint32_t(a[l] == index) << l; });
+  return Next::jump;
+}
+
+Status decode_brx(Assembler &a, const Statement &s, Instr &i) {
+  if (s.opcode != "brx.idx" && s.opcode != "brx.idx.uni") return a.unknown(s);
+  INGOT_TRY(a.count(s, 2, 2));
+  if (s.operands[1].kind != Operand::name) return a.error(s, "the name of a list of branch targets expected");
+  i.run = run_indexed;
+  i.op_class = OpClass::branch;
+  a.refer_list(s, s.operands[1].text);
+  return a.source(s, s.operands[0], 32, &i.a);
 }
 
 Status decode_exit(Assembler &a, const Statement &s, Instr &i) {
@@ -174,6 +195,7 @@ Status decode_createpolicy(Assembler &a, const Statement &s, Instr &i) {
 
 void add_control(Table &t) {
   t.decoders["bra"] = decode_bra;
+  t.decoders["brx"] = decode_brx;
   t.decoders["ret"] = t.decoders["exit"] = decode_exit;
   t.decoders["trap"] = decode_trap;
   t.decoders["bar"] = t.decoders["barrier"] = decode_bar;

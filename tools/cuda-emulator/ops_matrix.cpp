@@ -67,21 +67,35 @@ template <Element E> inline void read_a(const uint32_t *lanes, float *a, int str
   }
 }
 
-// A register's block of B, lanes [n][k pairs]: b[k][8].
-template <Element E> inline void read_b(const uint32_t *lanes, float (*b)[8]) {
-  for (int t = 0; t < 4; ++t)
-    for (int n = 0; n < 8; ++n) {
-      uint32_t v = lanes[4 * n + t];
-      if constexpr (E == Element::tf32) {
-        b[t][n] = std::bit_cast<float>(v & 0xffffe000);
-      } else if constexpr (E == Element::bfloat) {
-        b[2 * t][n] = std::bit_cast<float>(v << 16);
-        b[2 * t + 1][n] = std::bit_cast<float>(v & 0xffff0000);
-      } else {
-        b[2 * t][n] = half_to_float(uint16_t(v));
-        b[2 * t + 1][n] = half_to_float(uint16_t(v >> 16));
-      }
+// 8 rows of 8 floats, rows and columns exchanged.
+inline void transpose(const float (*from)[8], float (*to)[8]) {
+  __m256 r[8], t[8];
+  for (int k = 0; k < 8; ++k) r[k] = _mm256_load_ps(from[k]);
+  for (int k = 0; k < 8; k += 2) {
+    t[k] = _mm256_unpacklo_ps(r[k], r[k + 1]);
+    t[k + 1] = _mm256_unpackhi_ps(r[k], r[k + 1]);
+  }
+  for (int k = 0; k < 8; k += 4)
+    for (int h = 0; h < 2; ++h) {
+      r[k + 2 * h] = _mm256_shuffle_ps(t[k + h], t[k + h + 2], 0x44);
+      r[k + 2 * h + 1] = _mm256_shuffle_ps(t[k + h], t[k + h + 2], 0xee);
     }
+  for (int k = 0; k < 4; ++k) {
+    _mm256_store_ps(to[k], _mm256_permute2f128_ps(r[k], r[k + 4], 0x20));
+    _mm256_store_ps(to[k + 4], _mm256_permute2f128_ps(r[k], r[k + 4], 0x31));
+  }
+}
+
+// A register's block of B, lanes [n][k]: b[k][8].
+template <Element E> inline void read_b(const uint32_t *lanes, float (*b)[8]) {
+  if constexpr (E == Element::tf32) {
+    for (int t = 0; t < 4; ++t)
+      for (int n = 0; n < 8; ++n) b[t][n] = std::bit_cast<float>(lanes[4 * n + t] & 0xffffe000);
+  } else {
+    alignas(32) float rows[8][8];
+    read_a<E>(lanes, rows[0], 8);
+    transpose(rows, b);
+  }
 }
 
 // c[16][8] += a[16][K] * b[K][8]

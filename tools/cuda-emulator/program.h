@@ -26,6 +26,7 @@ struct Worker;
 enum class Next : uint32_t {
   step,
   branch,    // lanes of the mask go to `target`
+  jump,      // lanes of Warp::jump_mask go to Warp::jump_target, the others come again
   exit,      // lanes of the mask are done
   converge,  // a .sync instruction waits for other lanes of the warp
   barrier,   // bar.sync, bar.red, bar.arrive
@@ -124,6 +125,7 @@ struct alignas(64) Warp {
   uint32_t index = 0;
   uint32_t live = 0; // lanes that have not exited
   uint32_t carry = 0;
+  uint32_t jump_mask = 0, jump_target = 0;
   uint32_t group_count = 0;
   Group groups[32];
   bool last_chance = false; // a waiting group runs though lanes are missing: nobody else can come

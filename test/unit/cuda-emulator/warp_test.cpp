@@ -36,6 +36,13 @@ TEST(Warp, BranchesBothWaysAndBackwards) {
   for (uint32_t l = 0; l < 32; ++l) EXPECT_EQ(got[l], l % 2 ? l + 1000 : l + 300);
 }
 
+TEST(Warp, IndexedBranchesGoEveryWayAtOnce) {
+  V got = lanes("and.b32 %r2, %r0, 3;\nT: .branchtargets A, B, C, A;\nbrx.idx %r2, T;\nA: mov.u32 %r1, 10; bra J;\n"
+                "B: mov.u32 %r1, 20; bra J;\nC: mov.u32 %r1, 30;\nJ: bar.warp.sync -1;");
+  for (uint32_t l = 0; l < 32; ++l) EXPECT_EQ(got[l], l % 4 == 1 ? 20 : l % 4 == 2 ? 30 : 10);
+  EXPECT_EQ(fault("T: .branchtargets A;\nbrx.idx %r0, T;\nA:").kind, Fault::illegal);
+}
+
 TEST(Warp, ShufflesFollowTheIsa) {
   auto shuffle = [](const std::string &rest) {
     return lanes("mul.lo.u32 %r2, %r0, 10; shfl.sync." + rest + "; @!%p1 add.u32 %r1, %r1, 5;");
