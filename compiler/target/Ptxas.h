@@ -51,7 +51,7 @@ struct Cubin {
 /// One run of ptxas; an error has its first message. Thread-safe. Spills and warnings are the caller's to judge.
 llvm::Expected<Cubin> assemblePtx(const Tools &tools, llvm::StringRef ptx, unsigned sm, bool disassemble);
 
-/// What forbids a release: spills, a stack frame, a warning about performance. Empty: nothing.
+/// What forbids a release: spills, a stack frame. Empty: nothing.
 std::string complaint(const KernelReport &report);
 
 // For tests.
