@@ -45,7 +45,7 @@ def Plan_BindingAttr : AttrDef<Plan_Dialect, "Binding"> {
   let summary = "one slot: `symbol` names a buffer or weight, `value` is an immediate";
   let parameters = (ins EnumParameter<Plan_BindingKind>:$kind, OptionalParameter<"::mlir::FlatSymbolRefAttr">:$symbol,
                         DefaultValuedParameter<"uint64_t", "0">:$value);
-  let assemblyFormat = "`<` $kind (`,` $symbol^)? (`,` $value^)? `>`";
+  let assemblyFormat = "`<` $kind (`:` $symbol^)? (`=` $value^)? `>`";
 }
 
 def Plan_ProgramOp : Plan_Op<"program", [NoTerminator, SingleBlock, SymbolTable]> {

@@ -2,8 +2,9 @@
 //  1. there is one program, in it one entry for the body and one for the head, each with steps;
 //  2. every symbol that a binding or a variant names exists and is of the right kind: buffers and kernels in the
 //     program, weights in the module;
-//  3. no function is left;
-//  4. weights do not overlap.
+//  3. kernels for CUDA have the shape of a CTA that every card takes, others have none;
+//  4. no function is left;
+//  5. weights do not overlap.
 #include "dialects/plan/Plan.h"
 #include "dialects/weights/Weights.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -35,6 +36,15 @@ static LogicalResult verifyStep(StepOp step, SymbolTable &module, SymbolTable &p
   return success();
 }
 
+static LogicalResult verifyShape(KernelOp kernel, Target target) {
+  uint64_t threads = kernel.getBlockThreads(), items = kernel.getBlockItems(), shared = kernel.getSharedBytes();
+  if (target == Target::cpu && (threads || items || shared)) return kernel.emitOpError("has the shape of a CTA");
+  if (target == Target::cuda && (threads == 0 || threads > 1024 || items == 0 || shared > 99 * 1024))
+    return kernel.emitOpError("is for a CTA of ")
+           << threads << " threads, " << items << " items and " << shared << " bytes of shared memory";
+  return success();
+}
+
 static LogicalResult verifyProgram(ModuleOp module, ProgramOp program) {
   SymbolTable weights(module), symbols(program);
   int entries[2] = {0, 0};
@@ -44,6 +54,8 @@ static LogicalResult verifyProgram(ModuleOp module, ProgramOp program) {
     for (auto step : entry.getBody().getOps<StepOp>())
       if (failed(verifyStep(step, weights, symbols))) return failure();
   }
+  for (auto kernel : program.getBody().getOps<KernelOp>())
+    if (failed(verifyShape(kernel, program.getTarget()))) return failure();
   if (entries[0] != 1 || entries[1] != 1)
     return program.emitOpError("needs one entry for the body and one for the head");
   return success();

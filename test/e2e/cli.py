@@ -271,6 +271,13 @@ def test_an_artifact_holds_a_program_for_every_target(tools: Tools) -> None:
     assert "plan.program cuda" in tools.check("ingot-inspect", cuda_stories(tools, "cpu,cuda"), "--mlir")
 
 
+def test_an_inspected_plan_is_a_valid_plan(tools: Tools) -> None:
+    for artifact in (stories(tools), cuda_stories(tools, "cuda")):
+        plan = tools.scratch / "plan.mlir"
+        plan.write_text(tools.check("ingot-inspect", artifact, "--mlir"))
+        assert "plan.step" in tools.check("ingot-opt", plan, "-verify-plan")
+
+
 def test_the_cpu_program_is_the_same_beside_cuda(tools: Tools) -> None:
     both = cuda_stories(tools, "cpu,cuda")
     assert same_bytes(tools.logits(both, PROMPT), tools.logits(stories(tools), PROMPT))

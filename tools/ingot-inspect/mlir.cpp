@@ -26,10 +26,10 @@ std::string symbol(const flatbuffers::String *name, uint32_t index) {
 std::string binding(const plan::Plan &plan, const plan::Program &program, const plan::Binding &binding) {
   std::string out = std::string("#plan.binding<") + plan::EnumNameBindingKind(binding.kind());
   if (binding.kind() == plan::BindingKind::buffer)
-    out += ", " + symbol(program.buffers()->Get(binding.index())->name(), binding.index());
+    out += " : " + symbol(program.buffers()->Get(binding.index())->name(), binding.index());
   if (binding.kind() == plan::BindingKind::weight)
-    out += ", " + symbol(plan.weights()->Get(binding.index())->name(), binding.index());
-  if (binding.kind() == plan::BindingKind::immediate) out += ", " + std::to_string(binding.value());
+    out += " : " + symbol(plan.weights()->Get(binding.index())->name(), binding.index());
+  if (binding.kind() == plan::BindingKind::immediate) out += " = " + std::to_string(binding.value());
   return out + ">";
 }
 

@@ -13,6 +13,6 @@ func.func @head(%z: tensor<?x16xf32>) -> tensor<?x8xf32> {
 }
 // CHECK: plan.program cuda attributes {q_tile_rows = 16 : i64} {
 // CHECK: plan.kernel @k {block_items = 2 : i64, block_threads = 128 : i64, hash = 1 : ui64, scratch_bytes = 256 : i64, shared_bytes = 4096 : i64}
-// CHECK: plan.step "attend" {bindings = [#plan.binding<buffer, @b0_attend>, #plan.binding<prepared>, #plan.binding<immediate, 3>], finish = [#plan.variant<max_rows = 4294967295, kernel = @k, grid = rows, units = 4
+// CHECK: plan.step "attend" {bindings = [#plan.binding<buffer : @b0_attend>, #plan.binding<prepared>, #plan.binding<immediate = 3>], finish = [#plan.variant<max_rows = 4294967295, kernel = @k, grid = rows, units = 4
 // CHECK-SAME: partial_bytes = 192
 // TPU: plans for cpu or cuda, not for 'tpu'

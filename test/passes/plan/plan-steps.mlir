@@ -21,8 +21,8 @@ func.func @head(%z: tensor<?x20xf32>) -> tensor<?x8xf32> {
 // CHECK-DAG: plan.buffer @b1_second body {bytes_per_row = 128 : i64, offset_per_row = 128 : i64}
 // CHECK-DAG: plan.buffer @b2_third body {bytes_per_row = 128 : i64, offset_per_row = 0 : i64}
 // CHECK: plan.entry body attributes {arena_bytes_per_row = 256 : i64}
-// CHECK: plan.step "second" {bindings = [#plan.binding<buffer, @b0_first>, #plan.binding<weight, @w.packed>, #plan.binding<buffer, @b1_second>, #plan.binding<prepared>, #plan.binding<immediate, 2>]
+// CHECK: plan.step "second" {bindings = [#plan.binding<buffer : @b0_first>, #plan.binding<weight : @w.packed>, #plan.binding<buffer : @b1_second>, #plan.binding<prepared>, #plan.binding<immediate = 2>]
 // CHECK-SAME: weight_bytes = 64
 // CHECK: plan.entry head
-// CHECK: plan.step "logits" {bindings = [#plan.binding<buffer, @b2_third>, #plan.binding<logits>]
+// CHECK: plan.step "logits" {bindings = [#plan.binding<buffer : @b2_third>, #plan.binding<logits>]
 // CHECK-NOT: func.func
