@@ -19,10 +19,12 @@ struct LinearKernel {
 
 /// Few tokens: splits of K on different warps, whose weights stream through rings of their own. `tokens`: 8 n.
 struct StreamTiling {
-  uint32_t tokens, blocks, parts, ring; // blocks a CTA; blocks at once; stages of a warp's ring
+  uint32_t tokens, blocks; // of a CTA
+  uint32_t together;       // blocks a warp takes together: they share the reads of activations
+  uint32_t parts, ring;    // warps a split; stages of a warp's ring
 
   static StreamTiling of(const LinearShape &shape, uint32_t tokens);
-  uint32_t passes() const { return (blocks + parts - 1) / parts; }
+  uint32_t passes() const { return (blocks + parts * together - 1) / (parts * together); }
   uint32_t warps() const { return kSplits * parts; }
 };
 mlir::LogicalResult emitLinearStream(const LinearKernel &kernel, const StreamTiling &tiling, KernelVariant &variant);

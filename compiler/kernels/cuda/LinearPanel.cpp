@@ -178,7 +178,8 @@ std::optional<PanelTiling> PanelTiling::of(const LinearShape &shape) {
   uint32_t unit = shape.unitBlocks;
   if (unit > mostWarps) return std::nullopt;
   uint32_t blocks = std::min<uint64_t>(mostWarps / unit * unit, shape.blocks() / unit * unit);
-  uint32_t spans = shape.spanTiles() == 1 && shape.splitSpans() % 2 == 0 ? 2 : 1;
+  bool light = shape.spanTiles() == 1 && shape.spanGroups() == 1 && shape.terms == 1; // few registers a span
+  uint32_t spans = light && shape.splitSpans() % 2 == 0 ? 2 : 1;
   for (uint32_t tokens : {64, 32})
     for (uint32_t ring : {4, 3, 2}) {
       PanelTiling tiling{tokens, blocks, spans, ring};

@@ -12,11 +12,11 @@ namespace ingot::cuda {
 namespace {
 
 using Words = SmallVector<Value>;
-constexpr uint32_t kRing = 4, kFewCtas = 264; // two a multiprocessor of the largest cards
+constexpr uint32_t kRing = 4, kManyCtas = 1056; // eight a multiprocessor of the largest cards
 
-uint32_t stageBytes(const LinearShape &shape) { return shape.stageSpans() * shape.spanBytes(); }
+uint32_t stageBytes(const LinearShape &shape) { return shape.stageSpans() * shape.spanBytes(); } // of a block
 uint32_t ringBytes(const LinearShape &shape, const StreamTiling &tiling) {
-  return tiling.warps() * tiling.ring * stageBytes(shape);
+  return tiling.warps() * tiling.ring * tiling.together * stageBytes(shape);
 }
 uint32_t sumBytes(const StreamTiling &tiling) { return kSplits * tiling.blocks * tiling.tokens * 64; }
 
@@ -27,7 +27,7 @@ struct Stream {
   LinearProducts products;
   Emitter &e = m.e;
   const LinearShape &shape = kernel.shape;
-  uint32_t tokenTiles = tiling.tokens / 8;
+  uint32_t tokenTiles = tiling.tokens / 8, blockSums = 4 * tokenTiles;
   int64_t stages = shape.stages(), sequence = stages * tiling.passes();
   bool padded = shape.splitBytes() * kSplits != shape.blockBytes();
   // Of the item, or of the thread for good.
@@ -39,10 +39,9 @@ struct Stream {
 
   //===- weights --------------------------------------------------------------------------------------------------===//
 
-  // The block of pass `pass`, i32; the last one stands in for those behind it.
-  Value blockOf(Value pass) {
-    Value block = e.iadd(firstBlock, e.iadd(e.imul(pass, int64_t(tiling.parts)), part));
-    return e.umin(block, e.i32c(shape.blocks() - 1));
+  // Inside the CTA, i32: the first of the blocks that the warp takes together in pass `pass`.
+  Value ownBlock(Value pass) {
+    return e.imul(e.iadd(e.imul(pass, int64_t(tiling.parts)), part), int64_t(tiling.together));
   }
 
   // Copies stage `index` (i32) of the warp's sequence into its slot of the ring.
@@ -50,16 +49,22 @@ struct Stream {
     Value pass = tiling.passes() == 1 ? e.i32c(0) : e.udiv(index, stages);
     Value stage = tiling.passes() == 1 ? index : e.urem(index, stages);
     Value offset = e.imul(stage, int64_t(stageBytes(shape)));
-    Value block = m.advance(weights, e.imul(e.zext(e.i64, blockOf(pass)), int64_t(shape.blockBytes())));
     Value left;
     if (padded) { // past the end of the block: zeros
       Value begin = e.iadd(e.imul(split, int64_t(shape.splitBytes())), offset);
       left = e.isub(e.i32c(shape.blockBytes()), begin);
       offset = e.select(e.slt(e.i32c(0), left), offset, e.isub(e.i32c(0), e.imul(split, int64_t(shape.splitBytes()))));
     }
-    WeightCopy{m, stageBytes(shape)}.issue(slot(index), m.advance(block, offset), left);
+    Value to = slot(index), first = e.iadd(firstBlock, ownBlock(pass));
+    for (int64_t i = 0; i < tiling.together; ++i) { // the last block stands in for those behind it
+      Value block = e.umin(e.iadd(first, i), e.i32c(shape.blocks() - 1));
+      Value from = m.advance(weights, e.imul(e.zext(e.i64, block), int64_t(shape.blockBytes())));
+      WeightCopy{m, stageBytes(shape)}.issue(m.advance(to, i * stageBytes(shape)), m.advance(from, offset), left);
+    }
   }
-  Value slot(Value index) { return m.advance(ring, e.imul(e.urem(index, tiling.ring), int64_t(stageBytes(shape)))); }
+  Value slot(Value index) {
+    return m.advance(ring, e.imul(e.urem(index, tiling.ring), int64_t(tiling.together * stageBytes(shape))));
+  }
   void fetchIfThere(Value index) {
     e.ifThen(e.ult(index, e.i32c(sequence)), [&] { fetch(index); });
   }
@@ -121,7 +126,11 @@ struct Stream {
         Value at = e.iadd(records, int64_t((firstGroup + group) * shape.groupRecordBytes()));
         return m.load(m.advance(recordRows[2 * j + token], at), shape.groupRecordBytes() / 4);
       };
-      products.addSpan(m.advance(slot, span * shape.spanBytes()), x, acc);
+      for (uint32_t i = 0; i < tiling.together; ++i) {
+        Words own(ArrayRef<Value>(acc).slice(i * blockSums, blockSums));
+        products.addSpan(m.advance(slot, i * stageBytes(shape) + span * shape.spanBytes()), x, own);
+        llvm::copy(own, acc.begin() + i * blockSums);
+      }
     }
   }
 
@@ -130,8 +139,8 @@ struct Stream {
   // The sums of one pass, from `acc` = zeros; `index` counts stages over all passes.
   Words pass(Value pass) {
     bool early = tokenTiles == 1;
-    Words carried = products.zeros();
-    size_t sumCount = carried.size();
+    size_t sumCount = tiling.together * blockSums;
+    Words carried(sumCount, m.zero());
     if (early)
       for (Words &words : fragments(e.i32c(0), 0)) carried.append(words);
     Value first = e.imul(pass, stages);
@@ -160,18 +169,22 @@ struct Stream {
 
   // [split][block][token][16]
   void storeSums(Value pass, ValueRange acc) {
-    Value block = e.iadd(e.imul(pass, int64_t(tiling.parts)), part);
-    auto store = [&] {
-      Value at = e.imul(e.iadd(e.imul(split, int64_t(tiling.blocks)), block), int64_t(tiling.tokens));
-      Value base = m.advance(sums, e.shl(e.iadd(at, e.shl(m.t, 1)), 6));
-      for (uint32_t j = 0; j < tokenTiles; ++j)
-        for (int token : {0, 1})
-          for (int r : {0, 1}) {
-            Value to = m.advance(base, e.iadd(e.shl(products.row(r), 2), int64_t((8 * j + token) * 64)));
-            m.store(acc[4 * j + 2 * r + token], to);
-          }
-    };
-    tiling.passes() * tiling.parts == tiling.blocks ? store() : e.ifThen(e.ult(block, e.i32c(tiling.blocks)), store);
+    for (int64_t i = 0; i < tiling.together; ++i) {
+      Value block = e.iadd(ownBlock(pass), i);
+      bool always = int64_t(tiling.passes()) * tiling.parts * tiling.together == tiling.blocks;
+      auto store = [&] { storeBlock(block, acc.slice(i * blockSums, blockSums)); };
+      always ? store() : e.ifThen(e.ult(block, e.i32c(tiling.blocks)), store);
+    }
+  }
+  void storeBlock(Value block, ValueRange acc) {
+    Value at = e.imul(e.iadd(e.imul(split, int64_t(tiling.blocks)), block), int64_t(tiling.tokens));
+    Value base = m.advance(sums, e.shl(e.iadd(at, e.shl(m.t, 1)), 6));
+    for (uint32_t j = 0; j < tokenTiles; ++j)
+      for (int token : {0, 1})
+        for (int r : {0, 1}) {
+          Value to = m.advance(base, e.iadd(e.shl(products.row(r), 2), int64_t((8 * j + token) * 64)));
+          m.store(acc[4 * j + 2 * r + token], to);
+        }
   }
 
   void emit(Value item, int64_t units) {
@@ -195,11 +208,15 @@ struct Stream {
 };
 } // namespace
 
-// A small matrix is spread over all multiprocessors; a large one takes several blocks a CTA.
+// A small matrix is spread over all multiprocessors; a large one takes several blocks a CTA. From 9 tokens on the read
+// of the activations counts: a warp then takes two blocks together.
 StreamTiling StreamTiling::of(const LinearShape &shape, uint32_t tokens) {
   uint32_t unit = shape.unitBlocks, blocks = unit;
-  while (blocks < 4 && blocks + unit <= 4 && shape.blocks() / (blocks + unit) >= kFewCtas) blocks += unit;
-  StreamTiling tiling{tokens, blocks, std::min<uint32_t>(blocks, 4), kRing};
+  if (tokens > 8 && unit == 1 && shape.blocks() > 1) blocks = 2;
+  while (blocks + unit <= 4 && shape.blocks() / (blocks + unit) >= kManyCtas) blocks += unit;
+  uint32_t mostParts = tokens > 8 ? 2 : 4; // 256 threads may have all registers they want
+  uint32_t together = tokens > 8 && blocks % 2 == 0 ? 2 : 1;
+  StreamTiling tiling{tokens, blocks, together, std::min<uint32_t>(blocks / together, mostParts), kRing};
   auto fits = [&] { return ringBytes(shape, tiling) + sumBytes(tiling) <= kMostSharedBytes; };
   while (!fits() && tiling.parts > 1) --tiling.parts;
   while (!fits() && tiling.ring > 2) --tiling.ring;
@@ -219,7 +236,7 @@ LogicalResult emitLinearStream(const LinearKernel &kernel, const StreamTiling &t
   TensorEmitter m(e);
   auto id = [&](ptx::Register which) { return e.zext(e.i64, e.b.create<ptx::IdOp>(e.i32, which)); };
   Stream stream{m, kernel, tiling, LinearProducts(m, shape, tiling.tokens / 8)};
-  stream.ring = m.shared(e.imul(m.warp, int64_t(tiling.ring * stageBytes(shape))));
+  stream.ring = m.shared(e.imul(m.warp, int64_t(ringBytes(shape, tiling) / tiling.warps())));
   stream.sums = m.shared(e.i32c(ringBytes(shape, tiling)));
   stream.weights = m.advance(m.global(kernel.frame.weightAddress(e, kernel.root.getWeightAttr())),
                              e.imul(stream.split, int64_t(shape.splitBytes())));

@@ -171,6 +171,28 @@ TEST_P(TensorLinearTest, IntegersWithInt8Activations) {
       }
 }
 
+// Whenever copies land and warps run, the bits are the same, and no warp reads what another writes unasked.
+TEST_P(TensorLinearTest, SchedulesDoNotMatter) {
+  using emulator::AsyncCopies;
+  for (const LinearCase &c : {LinearCase{kInt4, 576, 72}, {kF16, 576, 72}, {kAffine, 576, 72, false, true}}) {
+    SCOPED_TRACE(c.name());
+    if (!make(c)) continue;
+    Weight w(c.format, c.n, c.k, 11);
+    Rows x = Rows::random(kManyRows, c.k, 4);
+    for (const KernelVariant &v : kernels.main) {
+      size_t rows = std::min<size_t>(kManyRows, v.maxRows);
+      Rows plain = result(w, x, 0, rows, c.n, &v);
+      for (AsyncCopies copies : {AsyncCopies::eager, AsyncCopies::late, AsyncCopies::random})
+        for (uint64_t seed : {0, 7, 8}) {
+          code->schedule.async_copies = copies, code->schedule.races = true, code->seed = seed;
+          Rows y = result(w, x, 0, rows, c.n, &v);
+          for (size_t r = 0; r < rows; ++r) ASSERT_TRUE(sameBits(plain[r], y[r], c.n)) << v.kernel << " row " << r;
+        }
+      code->schedule = {};
+    }
+  }
+}
+
 // A launch on tensor cores and on lanes (the CPU's bits): outputs agree but for the rounding of sums, for every kernel
 // and number of rows; and row by row they are the same bits.
 class TensorEpilogueTest : public TensorLinearTest {
