@@ -35,12 +35,17 @@ FORMS = {
 WARPS = {80: 64, 86: 48, 87: 48, 89: 48, 90: 64, 100: 64, 120: 48}  # that an SM holds at most
 
 
-def compile_shape(ingotc: str, shape: str, form: str, sm: str, scratch: Path) -> list[dict]:
+def write_shape(shape: str, path: Path):
+    """A decoder of two layers in that shape, its weights in an external file that does not exist."""
     sizes = ("HIDDEN", "HEADS", "KV_HEADS", "SIZE", "INNER", "VOCABULARY")
     for name, size in zip(sizes, SHAPES[shape]):
         setattr(check_large, name, size)
-    path, report = scratch / "model.onnx", scratch / "report.json"
     onnx.save(check_large.decoder(2), path)
+
+
+def compile_shape(ingotc: str, shape: str, form: str, sm: str, scratch: Path) -> list[dict]:
+    path, report = scratch / "model.onnx", scratch / "report.json"
+    write_shape(shape, path)
     command = [ingotc, str(path), "-o", str(scratch / "model.ingot"), "--target", "cuda", "--sm", sm, "--no-weights",
                "--max-context", "8192", "--report", str(report), "--progress", "none", *FORMS[form]]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
