@@ -164,12 +164,12 @@ bool check_shared(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, ui
   return true;
 }
 
-bool check_local(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, uint32_t bytes) {
-  size_t size = w.cta->program->entry->local_bytes;
-  if (!check_alignment(i, w, mask, s, bytes, "local")) return false;
+bool check_window(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, uint32_t bytes, size_t size,
+                  const char *space) {
+  if (!check_alignment(i, w, mask, s, bytes, space)) return false;
   for (uint32_t l = 0; l < 32; ++l)
     if ((mask >> l & 1) && (s.at[l] >= size || s.at[l] + bytes > size)) {
-      w.fail(i, Fault::out_of_bounds, l, s.at[l], "local address 0x%llx of %zu bytes",
+      w.fail(i, Fault::out_of_bounds, l, s.at[l], "%s address 0x%llx of %zu bytes", space,
              static_cast<unsigned long long>(s.at[l]), size);
       return false;
     }

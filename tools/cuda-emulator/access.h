@@ -53,7 +53,9 @@ bool check_global(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, ui
                   bool read = false);
 bool check_shared(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, uint32_t bytes, bool write,
                   bool read = false);
-bool check_local(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, uint32_t bytes);
+// Offsets into `size` bytes of local memory or of the parameter block.
+bool check_window(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, uint32_t bytes, size_t size,
+                  const char *space);
 
 // Lanes of `mask` whose generic address lies in the given window; their addresses become offsets in it.
 inline uint32_t take_window(Addresses &s, uint32_t mask, uint64_t window) {

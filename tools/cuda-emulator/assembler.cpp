@@ -280,7 +280,6 @@ Status Assembler::source(const Statement &s, const Operand &o, uint32_t bits, ui
     *place = special(Special::dynamic_shared);
     return {};
   }
-  if (sym->kind == Symbol::parameter) return error(s, "the address of a parameter is not emulated");
   *place = constant(sym->offset + o.bits, bits == 64);
   return {};
 }

@@ -162,11 +162,16 @@ void put_group(Warp &w, uint32_t pc, uint32_t mask, bool waiting = false) {
   w.groups[w.group_count++] = {pc, mask, waiting};
 }
 
-// The group to run: smallest PC of those that do not wait for others. When all wait, one gets its last chance.
-Group take_group(Warp &w) {
-  uint32_t best = ~0u;
-  for (uint32_t k = 0; k < w.group_count; ++k)
-    if (!w.groups[k].waiting && (best == ~0u || w.groups[k].pc < w.groups[best].pc)) best = k;
+// The group to run: smallest PC of those that do not wait for others (any of them, under drift). When all wait, one
+// gets its last chance.
+Group take_group(Warp &w, bool drift) {
+  uint32_t best = ~0u, seen = 0;
+  for (uint32_t k = 0; k < w.group_count; ++k) {
+    if (w.groups[k].waiting) continue;
+    bool better = best == ~0u || w.groups[k].pc < w.groups[best].pc;
+    if (drift) better = next_random(w.cta->random) % ++seen == 0;
+    if (better) best = k;
+  }
   w.last_chance = best == ~0u;
   if (w.last_chance) {
     best = 0;
@@ -251,6 +256,20 @@ Next join_barrier(const Instr &i, Warp &w, uint32_t mask) {
   return Next::barrier;
 }
 
+// Some lanes of the group stay behind at a memory instruction. They must not come to it as one group with the others,
+// so these run it first; and a group that waited for all its lanes is left alone.
+bool drifts_apart(Warp &w, Group &g, const Instr &i) {
+  bool memory = i.op_class == OpClass::global || i.op_class == OpClass::shared;
+  if (!memory || i.is_sync || !(g.mask & (g.mask - 1)) || w.last_chance || next_random(w.cta->random) % 8) return false;
+  uint32_t stay = g.mask & uint32_t(next_random(w.cta->random));
+  if (!stay || stay == g.mask) return false;
+  for (uint32_t k = 0; k < w.group_count; ++k)
+    if (w.groups[k].pc == g.pc) return false;
+  w.groups[w.group_count++] = {g.pc, stay, false};
+  g.mask &= ~stay;
+  return true;
+}
+
 // Runs the warp for about `budget` instructions. False on a fault.
 bool run_warp(Warp &w, uint32_t budget) {
   Cta &cta = *w.cta;
@@ -258,13 +277,15 @@ bool run_warp(Warp &w, uint32_t budget) {
   const Instr *code = cta.program->code.data();
   uint64_t *by_class = worker.counters.by_class;
   const uint32_t given = budget;
+  const bool drift = worker.options->drift;
   bool fine = true, stop = false;
   while (w.live && budget && !stop) {
-    Group g = take_group(w);
+    Group g = take_group(w, drift);
     uint32_t limit = next_meeting(w, g.pc);
     bool keep = true; // the group still exists when the inner loop ends
     while (true) {
       const Instr &i = code[g.pc];
+      if (drift && drifts_apart(w, g, i)) limit = next_meeting(w, g.pc);
       uint32_t mask = g.mask & (w.pred[i.guard] ^ i.negate);
       by_class[size_t(i.op_class)] += uint32_t(std::popcount(mask));
       --budget;

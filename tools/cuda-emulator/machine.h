@@ -35,6 +35,9 @@ struct Options {
   unsigned threads = 1; // host threads over CTAs
   bool checks = true;   // memory checks
   bool races = false;   // shared-memory race detector; slow
+  // Lanes of a warp drift apart between .sync instructions, as independent thread scheduling allows: shows a missing
+  // bar.warp.sync, in global memory too. Slower.
+  bool drift = false;
   AsyncCopies async_copies = AsyncCopies::by_seed;
   Dependents dependents = Dependents::by_seed;
   uint64_t instruction_limit = 0;            // warp instructions of one CTA before it counts as hung; 0 = 2^36

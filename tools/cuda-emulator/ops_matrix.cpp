@@ -225,6 +225,7 @@ Status decode_ldmatrix(Assembler &a, const Statement &s, Instr &i) {
   INGOT_TRY(a.count(s, 2, 2));
   bool narrow;
   i.run = load_matrix;
+  i.is_sync = true;
   i.op_class = OpClass::shared;
   i.list = uint32_t(a.program.lists.size());
   INGOT_TRY(vector_places(a, s, s.operands[0], i.x, true));

@@ -8,7 +8,7 @@ namespace ingot::emulator {
 
 namespace {
 
-enum MemorySpace : uint8_t { generic, global, shared, local };
+enum MemorySpace : uint8_t { generic, global, shared, local, parameter };
 
 // Fields of a memory instruction: `x` vector length, `y` element bytes, `flags` bits below; places of the data in
 // `list`.
@@ -76,8 +76,11 @@ Next access_space(const Instr &i, Warp &w, uint32_t mask, Addresses &s, MemorySp
   } else if (space == shared) {
     if (!check_shared(i, w, mask, s, bytes, Store)) return Next::fault;
     base = w.cta->shared.data();
+  } else if (space == parameter) {
+    if (!check_window(i, w, mask, s, bytes, w.cta->launch->parameters.size(), "parameter")) return Next::fault;
+    base = const_cast<uint8_t *>(w.cta->launch->parameters.data()); // loads only
   } else {
-    if (!check_local(i, w, mask, s, bytes)) return Next::fault;
+    if (!check_window(i, w, mask, s, bytes, w.cta->program->entry->local_bytes, "local")) return Next::fault;
     base = w.cta->local.data();
     size_t size = w.cta->program->entry->local_bytes;
     each_lane(mask, [&](uint32_t l) { s.at[l] += (w.index * 32 + l) * size; });
@@ -136,6 +139,8 @@ template <bool Store, class T, int N, bool Wide> Run by_space(MemorySpace space)
     return access<Store, T, N, Wide, shared>;
   case local:
     return access<Store, T, N, Wide, local>;
+  case parameter:
+    return access<false, T, N, Wide, parameter>;
   }
   return nullptr;
 }
@@ -229,6 +234,14 @@ bool parse_modifier(std::string_view m, Form &f) {
 Status decode_parameter(Assembler &a, const Statement &s, Instr &i, const Form &f) {
   const Operand &o = s.operands[1];
   const Symbol *p = o.kind == Operand::address ? a.symbol(o.text) : nullptr;
+  i.op_class = OpClass::parameter;
+  if (!p && o.kind == Operand::address && a.find_register(o.text)) { // mov.b64 %rd1, p0; ld.param.f32 %f1, [%rd1+4]
+    bool narrow;
+    INGOT_TRY(a.address(s, o, &i.a, &i.imm, &narrow));
+    i.flags |= narrow ? narrow_address : 0;
+    i.run = by_type<false>(f.bytes, i.flags & wide_data, f.count, parameter);
+    return i.run ? Status() : a.unknown(s);
+  }
   if (!p || p->kind != Symbol::parameter) return a.error(s, "the name of a parameter expected");
   uint64_t size = uint64_t(f.bytes) * f.count;
   if (o.bits > p->size || size > p->size - o.bits)
@@ -236,7 +249,6 @@ Status decode_parameter(Assembler &a, const Statement &s, Instr &i, const Form &
   if ((p->offset + o.bits) % size) return a.error(s, "a misaligned parameter access");
   i.imm = int64_t(p->offset + o.bits);
   i.run = load_parameter;
-  i.op_class = OpClass::parameter;
   return {};
 }
 

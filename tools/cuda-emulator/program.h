@@ -45,7 +45,8 @@ struct Instr {
   uint16_t guard = 0;
   OpClass op_class = OpClass::integer;
   uint8_t flags = 0;
-  uint32_t target = 0; // of branches
+  bool is_sync = false; // needs lanes together
+  uint32_t target = 0;  // of branches
   int64_t imm = 0;
   uint32_t line = 0, text = 0; // `text` indexes Program::texts
 };

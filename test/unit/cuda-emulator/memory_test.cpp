@@ -134,6 +134,23 @@ TEST(Memory, SharedIsCheckedAndWindowed) {
   EXPECT_EQ(gpu.read<uint32_t>(o, 32)[31], 32u);
 }
 
+TEST(Memory, ParametersMayBeIndexed) {
+  Gpu gpu;
+  uint64_t o = gpu.room<uint32_t>(2);
+  const Entry *e = gpu.entry(
+      ".version 8.0\n.target sm_80\n.address_size 64\n.visible .entry k(.param .align 4 .b8 p0[8], .param .u64 p1) {"
+      ".reg .b64 %d<9>; .reg .b32 %r<9>; mov.b64 %d1, p0; mov.u32 %r1, %tid.x; mad.wide.u32 %d2, %r1, 4, %d1;"
+      "ld.param.u32 %r2, [%d2]; ld.param.u64 %d3, [p1]; mad.wide.u32 %d3, %r1, 4, %d3; st.global.u32 [%d3], %r2; ret; "
+      "}");
+  ASSERT_NE(e, nullptr);
+  Launch l{e, {1, 1, 1}, {2, 1, 1}, 0, parameters(7u, 8u, o)};
+  Fault f = Machine(gpu.memory, {}).run({&l, 1});
+  ASSERT_FALSE(f) << f.message();
+  EXPECT_EQ(gpu.read<uint32_t>(o, 2), (V{7, 8}));
+  l.block[0] = 9;
+  EXPECT_EQ(Machine(gpu.memory, {}).run({&l, 1}).kind, Fault::out_of_bounds);
+}
+
 TEST(Memory, DynamicSharedFollowsTheStatic) {
   Gpu gpu;
   const Entry *e =

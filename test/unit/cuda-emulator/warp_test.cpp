@@ -68,6 +68,32 @@ TEST(Warp, HalfWarpsShuffleEachForItself) {
   for (uint32_t l = 0; l < 32; ++l) EXPECT_EQ(got[l], l < 16 ? l + (l ^ 1) : (l + (l ^ 1)) * 4);
 }
 
+TEST(Warp, DriftShowsAMissingWarpSync) {
+  // Each lane writes its place in global memory and reads its neighbour's.
+  auto exchange = [](const std::string &sync, uint64_t seed) {
+    Gpu gpu;
+    gpu.options.seed = seed;
+    gpu.options.drift = true;
+    uint64_t a = gpu.array(V(32, 99)), o = gpu.room<uint32_t>(32);
+    Fault f = run(
+        gpu, "u64 u64",
+        "mov.u32 %r0, %tid.x; ld.param.u64 %d2, [p1]; mad.wide.u32 %d3, %r0, 4, %d2; st.global.u32 [%d3], %r0;" + sync +
+            "xor.b32 %r2, %r0, 1; mad.wide.u32 %d3, %r2, 4, %d2; ld.global.u32 %r1, [%d3]; bar.warp.sync -1;" + store,
+        parameters(o, a));
+    EXPECT_FALSE(f) << f.message();
+    V got = gpu.read<uint32_t>(o, 32);
+    for (uint32_t l = 0; l < 32; ++l)
+      if (got[l] != (l ^ 1)) return false;
+    return true;
+  };
+  int wrong = 0;
+  for (uint64_t seed = 1; seed < 60; ++seed) {
+    EXPECT_TRUE(exchange("bar.warp.sync -1;", seed));
+    wrong += !exchange("", seed);
+  }
+  EXPECT_GT(wrong, 0);
+}
+
 TEST(Warp, VotesMatchesAndReductions) {
   EXPECT_EQ(lanes("setp.lt.u32 %p1, %r0, 5; vote.sync.ballot.b32 %r1, %p1, -1;")[0], 31u);
   EXPECT_EQ(lanes("setp.lt.u32 %p1, %r0, 32; vote.sync.all.pred %p2, %p1, -1; selp.u32 %r1, 1, 0, %p2;")[9], 1u);
