@@ -3,6 +3,7 @@
 
 #include "compiler/artifact/writer.h"
 #include "compiler/driver/Backend.h"
+#include "compiler/driver/IrDump.h"
 #include "compiler/driver/ModelFolder.h"
 #include "compiler/driver/PlanTranslation.h"
 #include "compiler/import/Import.h"
@@ -19,7 +20,6 @@
 #include "passes/plan/Passes.h"
 #include "passes/quantize/Passes.h"
 #include "passes/specialize/Passes.h"
-#include <filesystem>
 
 using namespace mlir;
 using namespace ingot;
@@ -179,22 +179,8 @@ private:
     PassManager manager(&context);
     build(manager);
     if (failed(manager.run(on))) return failure();
-    return dumpIr(phaseName, on);
-  }
-
-  LogicalResult dumpIr(StringRef phaseName, ModuleOp on) {
-    if (options.dumpIr.empty()) return success();
-    std::error_code ec;
-    std::filesystem::create_directories(options.dumpIr, ec);
-    std::string path = (options.dumpIr + "/" + std::to_string(++dumped) + "-" + phaseName + ".mlir").str();
-    llvm::raw_fd_ostream os(path, ec);
-    if (ec) return error(path + ": " + ec.message());
-    on.print(os);
-    os.close();
-    if (!os.has_error()) return success();
-    ec = os.error();
-    os.clear_error();
-    return error(path + ": " + ec.message());
+    llvm::Error problem = dump.write(phaseName, on);
+    return problem ? error(std::move(problem)) : success();
   }
 
   void readSizes() {
@@ -301,7 +287,7 @@ private:
   std::unique_ptr<SourceFiles> sourceFiles;
   std::vector<CompiledProgram> programs;
   PlanFacts facts;
-  int dumped = 0;
+  IrDump dump{options.dumpIr};
 };
 } // namespace
 
