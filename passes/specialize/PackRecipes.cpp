@@ -1,5 +1,5 @@
 // Gives every recipe its packed layout. Matrices that a linear or an embed reads become r16 (float types and grids kept
-// exactly, bf16 widened to f32), each expert of a mixture in whole blocks of 16 rows; vectors and look-up tables become
+// exactly), each expert of a mixture in whole blocks of 16 rows; vectors and look-up tables become
 // plain f32 rows. A recipe read both ways is made twice.
 #include "dialects/decoder/Decoder.h"
 #include "passes/fuse/RecipeBuilder.h"
@@ -32,7 +32,8 @@ static FlatSymbolRefAttr pack(ModuleOp module, FlatSymbolRefAttr symbol, LayoutK
   if (int64_t rows = cast<RankedTensorType>(value.getType()).getDimSize(0) / experts; experts > 1 && rows % 16)
     value = recipe.permuteRows(value, {experts, int64_t(llvm::alignTo(rows, 16))}, {rows, 1});
   auto type = cast<RankedTensorType>(value.getType());
-  bool keep = layout == LayoutKind::r16 && (type.getEncoding() || type.getElementType().isF16());
+  Type element = type.getElementType();
+  bool keep = layout == LayoutKind::r16 && (type.getEncoding() || element.isF16() || element.isBF16());
   if (!keep) value = recipe.cast(value, Float32Type::get(module.getContext()));
   return recipe.finish(recipe.pack(value, layout), symbol.getValue());
 }

@@ -216,7 +216,8 @@ StreamTiling StreamTiling::of(const LinearShape &shape, uint32_t tokens) {
   while (blocks + unit <= 4 && shape.blocks() / (blocks + unit) >= kManyCtas) blocks += unit;
   uint32_t mostParts = tokens > 8 ? 2 : 4; // 256 threads may have all registers they want
   uint32_t together = tokens > 8 && blocks % 2 == 0 ? 2 : 1;
-  StreamTiling tiling{tokens, blocks, together, std::min<uint32_t>(blocks / together, mostParts), kRing};
+  StreamTiling tiling{tokens, blocks, together, std::min<uint32_t>(blocks / together, mostParts),
+                      tokens > 8 ? kRing - 1 : kRing};
   auto fits = [&] { return ringBytes(shape, tiling) + sumBytes(tiling) <= kMostSharedBytes; };
   while (!fits() && tiling.parts > 1) --tiling.parts;
   while (!fits() && tiling.ring > 2) --tiling.ring;
