@@ -20,6 +20,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+HALF, ARRAY = TensorProto.FLOAT16, np.float16  # the element type, as ONNX and as NumPy say it
 HIDDEN, HEADS, KV_HEADS, SIZE, INNER, VOCABULARY = 4096, 32, 8, 128, 12288, 151936
 
 
@@ -42,7 +43,7 @@ class Graph:
 
     def weight(self, name, dims):
         """A tensor whose bytes are said to lie in weights.bin."""
-        tensor = TensorProto(name=name, data_type=TensorProto.FLOAT16, dims=dims)
+        tensor = TensorProto(name=name, data_type=HALF, dims=dims)
         tensor.data_location = TensorProto.EXTERNAL
         length = 2 * int(np.prod(dims))
         for key, value in (("location", "weights.bin"), ("offset", self.offset), ("length", length)):
@@ -59,7 +60,7 @@ class Graph:
         square = self.node("Pow", [wide, self.literal(2, np.float32)])
         mean = self.node("ReduceMean", [square, self.literal([-1])])
         root = self.node("Sqrt", [self.node("Add", [mean, self.literal(1e-6, np.float32)])])
-        narrow = self.node("Cast", [self.node("Div", [wide, root])], to=TensorProto.FLOAT16)
+        narrow = self.node("Cast", [self.node("Div", [wide, root])], to=HALF)
         return self.node("Mul", [self.weight(name, [HIDDEN]), narrow])
 
     def heads(self, x, count):
@@ -86,12 +87,12 @@ def glue(g):
     count = lambda x: g.node("Range", [g.literal(0), scalar(x), g.literal(1)])
     row = g.node("Unsqueeze", [g.node("Add", [count(ids), past]), g.literal([1])])
     seen = g.node("LessOrEqual", [count(g.node("Add", [ids, past])), row])
-    mask = g.node("Where", [seen, g.literal(0, np.float16), g.literal(-65504, np.float16)])
+    mask = g.node("Where", [seen, g.literal(0, ARRAY), g.literal(-65504, ARRAY)])
     frequency = (1e6 ** (-np.arange(0, SIZE, 2) / SIZE)).astype(np.float32)
     place = g.node("Unsqueeze", [g.node("Cast", ["position_ids"], to=TensorProto.FLOAT), g.literal([2])])
     angle = g.node("Mul", [place, g.literal(frequency, np.float32)])
     angle = g.node("Unsqueeze", [g.node("Concat", [angle, angle], axis=2), g.literal([1])])
-    turn = [g.node("Cast", [g.node(op, [angle])], to=TensorProto.FLOAT16) for op in ("Cos", "Sin")]
+    turn = [g.node("Cast", [g.node(op, [angle])], to=HALF) for op in ("Cos", "Sin")]
     return mask, *turn
 
 
@@ -104,7 +105,7 @@ def layer(g, x, i, mask, cos, sin):
     k = g.node("Concat", [f"past_key_values.{i}.key", k], [f"present.{i}.key"], axis=2)
     v = g.node("Concat", [f"past_key_values.{i}.value", v], [f"present.{i}.value"], axis=2)
     score = g.node("MatMul", [q, g.node("Transpose", [g.repeat(k)], perm=[0, 1, 3, 2])])
-    score = g.node("Add", [g.node("Mul", [score, g.literal(SIZE**-0.5, np.float16)]), mask])
+    score = g.node("Add", [g.node("Mul", [score, g.literal(SIZE**-0.5, ARRAY)]), mask])
     y = g.node("MatMul", [g.node("Softmax", [score], axis=-1), g.repeat(v)])
     y = g.node("Reshape", [g.node("Transpose", [y], perm=[0, 2, 1, 3]), g.literal([0, 0, HEADS * SIZE])])
     x = g.node("Add", [x, g.linear(y, name + "o_proj", HEADS * SIZE, HIDDEN)])
@@ -123,7 +124,7 @@ def decoder(layers):
         x = layer(g, x, i, *parts)
     g.node("MatMul", [g.norm(x, "model.norm.weight"), g.weight("lm_head", [HIDDEN, VOCABULARY])], ["logits"])
     value = helper.make_tensor_value_info
-    half, whole = TensorProto.FLOAT16, TensorProto.INT64
+    half, whole = HALF, TensorProto.INT64
     inputs = [value(n, whole, ["batch", "sequence"]) for n in ("input_ids", "position_ids")]
     outputs = [value("logits", half, ["batch", "sequence", VOCABULARY])]
     for i in range(layers):

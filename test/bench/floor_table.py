@@ -6,7 +6,8 @@
 Decoders of two layers in those shapes with random weights decode one token; a row a kernel that has a weight: bytes of its packed weight,
 bytes that its lanes ask of global memory (cp.async included) as a multiple of them, multiply-adds of `--tokens` rows, lane instructions a
 multiply-add, and the part of the tensor core's multiply-adds that were asked for. What lanes ask for together and what the caches
-serve are not told apart, so the second column is an upper bound of traffic. `emulated` in every sense. Needs the package onnx."""
+serve are not told apart, so the second column is an upper bound of traffic. `emulated` in every sense. Needs the packages onnx
+and ml_dtypes."""
 
 import argparse
 import json
@@ -32,7 +33,7 @@ def run(command: list[str], **environment) -> str:
 
 def measure(options, shape: str, form: str, scratch: Path) -> list[list[str]]:
     model, artifact, report, log = (scratch / name for name in ("model.onnx", "model.ingot", "report.json", "log"))
-    write_shape(shape, model)
+    write_shape(shape, form, model)
     log.unlink(missing_ok=True)
     run([str(options.bin / "ingotc"), str(model), "-o", str(artifact), "--target", "cuda", "--sm", "none", "--no-weights",
          "--max-context", "2048", "--report", str(report), "--progress", "none", *FORMS[form]])

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """What ptxas makes of every CUDA kernel of a few well-known shapes: needs neither a GPU nor weights.
 
-    ptxas_table.py INGOTC [--shapes smollm2,llama-1b,llama-8b] [--forms f16,int8,int4,int4-f32] [--sm 80,90] [--json FILE]
+    ptxas_table.py INGOTC [--shapes smollm2,llama-1b,llama-8b] [--forms f16,bf16,int8,int4] [--sm 80,90] [--json FILE]
 
 Writes decoders of two layers in those shapes whose weights are not there (equal layers share their kernels), compiles them with
 `--target cuda --no-weights --report`, and prints a row a kernel: threads of a block, registers, shared memory, bytes spilled, bytes of
 stack, blocks and occupancy of an SM, instructions, and how many of them are LDG.128 (of all LDG), LDGSTS, HMMA and IMMA. `*` marks
 what should not be: a spill, a stack frame, fewer than 8 warps on an SM. The last row sums up; exits 1 on spills or stack frames.
-Needs the package onnx."""
+Needs the packages onnx and ml_dtypes."""
 
 import argparse
 import json
@@ -17,6 +17,8 @@ import tempfile
 from pathlib import Path
 
 import check_large
+import ml_dtypes
+import numpy as np
 import onnx
 
 SHAPES = {  # hidden, heads, key-value heads, head size, inner, vocabulary
@@ -26,6 +28,7 @@ SHAPES = {  # hidden, heads, key-value heads, head size, inner, vocabulary
 }
 FORMS = {
     "f16": [],
+    "bf16": [],
     "f16-f32": ["--activations", "f32"],
     "int8": ["--quantize", "int8"],
     "int8-f32": ["--quantize", "int8", "--activations", "f32"],
@@ -35,8 +38,11 @@ FORMS = {
 WARPS = {80: 64, 86: 48, 87: 48, 89: 48, 90: 64, 100: 64, 120: 48}  # that an SM holds at most
 
 
-def write_shape(shape: str, path: Path):
+def write_shape(shape: str, form: str, path: Path):
     """A decoder of two layers in that shape, its weights in an external file that does not exist."""
+    brain = form == "bf16"
+    check_large.HALF = onnx.TensorProto.BFLOAT16 if brain else onnx.TensorProto.FLOAT16
+    check_large.ARRAY = ml_dtypes.bfloat16 if brain else np.float16
     sizes = ("HIDDEN", "HEADS", "KV_HEADS", "SIZE", "INNER", "VOCABULARY")
     for name, size in zip(sizes, SHAPES[shape]):
         setattr(check_large, name, size)
@@ -45,7 +51,7 @@ def write_shape(shape: str, path: Path):
 
 def compile_shape(ingotc: str, shape: str, form: str, sm: str, scratch: Path) -> list[dict]:
     path, report = scratch / "model.onnx", scratch / "report.json"
-    write_shape(shape, path)
+    write_shape(shape, form, path)
     command = [ingotc, str(path), "-o", str(scratch / "model.ingot"), "--target", "cuda", "--sm", sm, "--no-weights",
                "--max-context", "8192", "--report", str(report), "--progress", "none", *FORMS[form]]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -83,7 +89,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("ingotc")
     parser.add_argument("--shapes", default=",".join(SHAPES), help="of " + ", ".join(SHAPES))
-    parser.add_argument("--forms", default="f16,int8,int4,int4-f32", help="of " + ", ".join(FORMS))
+    parser.add_argument("--forms", default="f16,bf16,int8,int4,int4-f32", help="of " + ", ".join(FORMS))
     parser.add_argument("--sm", default="80,90", help="architectures")
     parser.add_argument("--json", type=Path, help="write the rows there, too")
     options = parser.parse_args()

@@ -16,6 +16,15 @@ func.func @body(%tok: tensor<?xi32>, %pos: tensor<?xi32>) -> (tensor<?x64xf32>, 
   return %n, %p : tensor<?x64xf32>, tensor<?x64xf32>
 }
 
+// bf16 stays bf16 where kernels read it.
+// CHECK: weights.pack {{.*}} r16 : (tensor<16x64xbf16>)
+weights.source @h {file = "w", offset = 4096, length = 2048} : tensor<16x64xbf16>
+weights.recipe @brain { %0 = weights.load @h : tensor<16x64xbf16> weights.yield %0 : tensor<16x64xbf16> }
+func.func @project(%x: tensor<?x64xf32>) -> tensor<?x16xf32> {
+  %y = decoder.linear %x, @brain : (tensor<?x64xf32>) -> tensor<?x16xf32>
+  return %y : tensor<?x16xf32>
+}
+
 // Sinks are one plain f32 a head.
 // CHECK: weights.pack {{.*}} rows : (tensor<2xf32>)
 decoder.cache_group @g0 {layers = 1, kv_heads = 1, key_dim = 32, value_dim = 32, type = f32}
