@@ -110,7 +110,7 @@ bool check_shared(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, ui
   }
   if (!cta.worker->options->checks) return true;
   if (!check_alignment(i, w, mask, s, bytes, "shared")) return false;
-  if (cta.races && !races_access(i, w, mask, s.at, bytes, write)) return false;
+  if (cta.races && !races_access(i, w, mask, s.at, bytes, write, write && read)) return false;
   uint8_t *state = cta.state.data();
   auto bad = [&](uint32_t l) {
     uint8_t found = 0;

@@ -276,8 +276,8 @@ Status Assembler::source(const Statement &s, const Operand &o, uint32_t bits, ui
   }
   if (bits < 32) return error(s, "an address has 32 or 64 bits");
   if (sym->kind == Symbol::dynamic_shared) {
-    if (o.bits || bits != 64) return error(s, "only the plain 64-bit address of '%s' is emulated", name.c_str());
-    *place = special(Special::dynamic_shared);
+    if (o.bits) return error(s, "an offset to the address of '%s' is not emulated", name.c_str());
+    *place = special(bits == 64 ? Special::dynamic_shared : Special::dynamic_shared32);
     return {};
   }
   *place = constant(sym->offset + o.bits, bits == 64);

@@ -6,6 +6,7 @@
 //  2. A warp blocked at a barrier has one group, whose PC is the barrier's.
 #include "program.h"
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstdio>
 
@@ -70,6 +71,7 @@ uint64_t special_value(const Cta &cta, Special which) {
   case S::total_smem_size:
     return cta.shared_bytes;
   case S::dynamic_shared:
+  case S::dynamic_shared32:
     return cta.dynamic_shared_at;
   default:
     return 0;
@@ -278,6 +280,7 @@ bool run_warp(Warp &w, uint32_t budget) {
   uint64_t *by_class = worker.counters.by_class;
   const uint32_t given = budget;
   const bool drift = worker.options->drift;
+  uint8_t *reached = worker.options->coverage ? cta.program->reached.data() : nullptr;
   bool fine = true, stop = false;
   while (w.live && budget && !stop) {
     Group g = take_group(w, drift);
@@ -287,6 +290,7 @@ bool run_warp(Warp &w, uint32_t budget) {
       const Instr &i = code[g.pc];
       if (drift && drifts_apart(w, g, i)) limit = next_meeting(w, g.pc);
       uint32_t mask = g.mask & (w.pred[i.guard] ^ i.negate);
+      if (reached) std::atomic_ref(reached[g.pc]).store(1, std::memory_order_relaxed);
       by_class[size_t(i.op_class)] += uint32_t(std::popcount(mask));
       --budget;
       Next next = mask ? i.run(i, w, mask) : Next::step;

@@ -251,6 +251,8 @@ Fault Machine::run(std::span<const Launch> chain, Counters *counters) {
   State &s = *state_;
   for (const Launch &l : chain)
     if (Fault f = check(l, s.options)) return f;
+  if (s.options.coverage)
+    for (const Launch &l : chain) l.entry->program->reached.resize(l.entry->program->code.size());
   s.chain = chain;
   s.progress.clear();
   s.progress.resize(chain.size());
@@ -314,6 +316,16 @@ std::string Fault::message() const {
              instruction.c_str());
   }
   return text;
+}
+
+std::vector<int> reached_lines(const Entry &entry) {
+  std::vector<int> lines;
+  const Program &program = *entry.program;
+  for (size_t k = 0; k < program.reached.size(); ++k)
+    if (program.reached[k]) lines.push_back(int(program.code[k].line));
+  std::sort(lines.begin(), lines.end());
+  lines.erase(std::unique(lines.begin(), lines.end()), lines.end());
+  return lines;
 }
 
 } // namespace ingot::emulator

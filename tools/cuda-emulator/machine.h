@@ -38,6 +38,7 @@ struct Options {
   // Lanes of a warp drift apart between .sync instructions, as independent thread scheduling allows: shows a missing
   // bar.warp.sync, in global memory too. Slower.
   bool drift = false;
+  bool coverage = false; // note which instructions run: reached_lines
   AsyncCopies async_copies = AsyncCopies::by_seed;
   Dependents dependents = Dependents::by_seed;
   uint64_t instruction_limit = 0;            // warp instructions of one CTA before it counts as hung; 0 = 2^36
@@ -124,5 +125,8 @@ private:
 // The checks that `run` makes first, for a driver that reports them at launch time: sizes, block limits, shared memory,
 // parameter bytes.
 Fault check(const Launch &launch, const Options &options);
+
+// Lines of the PTX text, ascending, of the entry's instructions that have run under Options::coverage.
+std::vector<int> reached_lines(const Entry &entry);
 
 } // namespace ingot::emulator

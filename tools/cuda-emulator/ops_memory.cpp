@@ -16,7 +16,7 @@ constexpr uint8_t narrow_address = 1, wide_data = 2, signed_data = 4;
 // `c` of a load: bits of the destination registers.
 
 template <class T, int N, bool Wide>
-inline void fetch(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, const uint8_t *base) {
+inline void fetch(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, uint64_t base) {
   using Slot = std::conditional_t<Wide, uint64_t, uint32_t>;
   const uint32_t *places = &w.cta->program->lists[i.list];
   for (int k = 0; k < N; ++k) {
@@ -35,7 +35,7 @@ inline void fetch(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, co
 }
 
 template <class T, int N, bool Wide>
-inline void put(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, uint8_t *base) {
+inline void put(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, uint64_t base) {
   using Slot = std::conditional_t<Wide, uint64_t, uint32_t>;
   const uint32_t *places = &w.cta->program->lists[i.list];
   for (int k = 0; k < N; ++k) {
@@ -70,18 +70,18 @@ template <bool Store, class T, int N, bool Wide>
 Next access_space(const Instr &i, Warp &w, uint32_t mask, Addresses &s, MemorySpace space) {
   constexpr uint32_t bytes = sizeof(T) * N;
   measure(s, mask, bytes);
-  uint8_t *base = nullptr;
+  uint64_t base = 0;
   if (space == global) {
     if (!check_global(i, w, mask, s, bytes, Store)) return Next::fault;
   } else if (space == shared) {
     if (!check_shared(i, w, mask, s, bytes, Store)) return Next::fault;
-    base = w.cta->shared.data();
+    base = reinterpret_cast<uint64_t>(w.cta->shared.data());
   } else if (space == parameter) {
     if (!check_window(i, w, mask, s, bytes, w.cta->launch->parameters.size(), "parameter")) return Next::fault;
-    base = const_cast<uint8_t *>(w.cta->launch->parameters.data()); // loads only
+    base = reinterpret_cast<uint64_t>(w.cta->launch->parameters.data()); // loads only
   } else {
     if (!check_window(i, w, mask, s, bytes, w.cta->program->entry->local_bytes, "local")) return Next::fault;
-    base = w.cta->local.data();
+    base = reinterpret_cast<uint64_t>(w.cta->local.data());
     size_t size = w.cta->program->entry->local_bytes;
     each_lane(mask, [&](uint32_t l) { s.at[l] += (w.index * 32 + l) * size; });
     s.contiguous = s.uniform = false;

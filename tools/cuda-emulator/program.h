@@ -77,7 +77,8 @@ enum class Special : uint8_t {
   lanemask_ge,
   dynamic_smem_size,
   total_smem_size,
-  dynamic_shared, // the last: the address of dynamic shared memory
+  dynamic_shared, // the address of dynamic shared memory
+  dynamic_shared32,
 };
 
 // A place that holds a value before the first instruction.
@@ -97,6 +98,7 @@ struct Program {
   uint32_t words = 0;      // of a warp's register file
   uint32_t predicates = 3; // of a warp
   const Entry *entry = nullptr;
+  mutable std::vector<uint8_t> reached; // Options::coverage: by instruction, written through atomic_ref
 };
 
 constexpr uint32_t always = 0, never = 1, pred_sink = 2;
@@ -209,7 +211,9 @@ CtaEnd run(Cta &cta, Worker &worker);
 void races_start(Cta &cta);
 void races_stop(Cta &cta);
 // Lanes of `mask` touch `bytes` bytes of shared memory at at[lane]. False (and the fault is set) when that races.
-bool races_access(const Instr &i, Warp &w, uint32_t mask, const uint64_t *at, uint32_t bytes, bool write);
+// Atomic accesses do not race with each other.
+bool races_access(const Instr &i, Warp &w, uint32_t mask, const uint64_t *at, uint32_t bytes, bool write,
+                  bool atomic = false);
 // A barrier completed that warps `arrived` came to and warps `waited` (a subset) left.
 void races_join(Cta &cta, uint32_t arrived, uint32_t waited);
 

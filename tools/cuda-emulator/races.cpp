@@ -11,6 +11,7 @@ struct RaceShadow {
     uint32_t epoch = 0; // of the warp's own synchronisations
     uint32_t line = 0;
     uint8_t warp = 0, lane = 0; // lane 32: several
+    bool atomic = false;
     uint32_t serial = 0;
   };
   uint32_t warps = 0, serial = 0;
@@ -46,11 +47,11 @@ void races_join(Cta &cta, uint32_t arrived, uint32_t waited) {
   }
 }
 
-static bool races_byte(const Instr &i, Warp &w, uint32_t lane, uint64_t byte, bool write) {
+static bool races_byte(const Instr &i, Warp &w, uint32_t lane, uint64_t byte, bool write, bool atomic) {
   RaceShadow &r = *w.cta->races;
   const uint32_t *seen = &r.clocks[w.index * r.warps];
   auto against = [&](const RaceShadow::Mark &m, uint32_t warp) {
-    if (!m.clock) return false;
+    if (!m.clock || (atomic && m.atomic)) return false;
     if (warp != w.index) return m.clock > seen[warp];
     return m.serial != r.serial && m.lane != lane && m.epoch == w.sync_epoch;
   };
@@ -63,7 +64,7 @@ static bool races_byte(const Instr &i, Warp &w, uint32_t lane, uint64_t byte, bo
   RaceShadow::Mark &writer = r.writers[byte];
   if (against(writer, writer.warp)) return report(writer, writer.warp, "wrote");
   RaceShadow::Mark *readers = &r.readers[byte * r.warps], now;
-  now = {seen[w.index], w.sync_epoch, i.line, uint8_t(w.index), uint8_t(lane), r.serial};
+  now = {seen[w.index], w.sync_epoch, i.line, uint8_t(w.index), uint8_t(lane), atomic, r.serial};
   if (!write) {
     RaceShadow::Mark &mine = readers[w.index];
     if (mine.clock && mine.epoch == w.sync_epoch && mine.lane != lane) now.lane = 32;
@@ -78,11 +79,11 @@ static bool races_byte(const Instr &i, Warp &w, uint32_t lane, uint64_t byte, bo
   return true;
 }
 
-bool races_access(const Instr &i, Warp &w, uint32_t mask, const uint64_t *at, uint32_t bytes, bool write) {
+bool races_access(const Instr &i, Warp &w, uint32_t mask, const uint64_t *at, uint32_t bytes, bool write, bool atomic) {
   ++w.cta->races->serial;
   bool fine = true;
   each_lane(mask, [&](uint32_t l) {
-    for (uint32_t k = 0; fine && k < bytes; ++k) fine = races_byte(i, w, l, at[l] + k, write);
+    for (uint32_t k = 0; fine && k < bytes; ++k) fine = races_byte(i, w, l, at[l] + k, write, atomic);
   });
   return fine;
 }

@@ -117,6 +117,16 @@ TEST(Races, AMissingBarrierIsFound) {
                    .fault);
 }
 
+TEST(Races, AtomicsDoNotRaceWithEachOther) {
+  const std::string zero = "setp.eq.u32 %p1, %r0, 0; mov.u32 %r1, 0; @%p1 st.shared.u32 [s], %r1; bar.sync 0;";
+  EXPECT_FALSE(
+      run_copy(zero + "atom.shared.add.u32 %r1, [s], 1; red.shared.add.u32 [s], 1;", AsyncCopies::eager, 64, 1, true)
+          .fault);
+  EXPECT_EQ(
+      run_copy(zero + "red.shared.add.u32 [s], 1; ld.shared.u32 %r1, [s];", AsyncCopies::eager, 64, 1, true).fault.kind,
+      Fault::race);
+}
+
 TEST(Races, LanesOfAWarpNeedASyncToo) {
   const std::string exchange = "st.shared.u32 [%r2], %r0;",
                     elsewhere = "xor.b32 %r4, %r3, 16; mov.u32 %r5, s; add.u32 %r2, %r4, %r5;" + load_back;

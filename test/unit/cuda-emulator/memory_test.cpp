@@ -155,7 +155,8 @@ TEST(Memory, DynamicSharedFollowsTheStatic) {
   Gpu gpu;
   const Entry *e =
       gpu.entry(kernel("u64",
-                       "mov.u64 %d1, dyn; cvt.u32.u64 %r1, %d1; mov.u32 %r2, %dynamic_smem_size;"
+                       "mov.u64 %d1, dyn; cvt.u32.u64 %r1, %d1; mov.u32 %r2, dyn; setp.ne.u32 %p1, %r1, %r2; @%p1 trap;"
+                       "mov.u32 %r2, %dynamic_smem_size;"
                        "ld.param.u64 %d0, [p0]; st.global.v2.u32 [%d0], {%r1, %r2}; st.shared.u32 [s], %r1;",
                        ".shared .b8 s[20];\n.extern .shared .align 16 .b8 dyn[];\n"));
   ASSERT_NE(e, nullptr);
