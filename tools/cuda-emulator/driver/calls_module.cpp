@@ -55,6 +55,20 @@ bool is_binary(const char *image) {
   return !memcmp(image, elf, 4) || !memcmp(image, fatbin, 4);
 }
 
+// Are these the artifact's kernels, and not the runtime's own?
+bool generated(std::string_view ptx) { return ptx.find(".entry ingot_") == ptx.npos; }
+
+// The text without the line that the settings take away: a mutant (test/cuda/mutate_kernels.py).
+std::string mutated(const Driver &driver, std::string text) {
+  if (!driver.settings.mutate || !generated(text)) return text;
+  size_t begin = 0;
+  for (unsigned line = 1; line < driver.settings.mutate; ++line) {
+    begin = text.find('\n', begin);
+    if (begin++ == text.npos) return text;
+  }
+  return text.erase(begin, text.find('\n', begin) - begin);
+}
+
 // "8.0" -> 80, "sm_90a" -> 90; 0 when there is no number.
 unsigned number_in(const std::string &text) {
   unsigned number = 0;
@@ -95,7 +109,7 @@ CUresult cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned int co
     auto *text = static_cast<const char *>(image);
     if (is_binary(text)) return CUDA_ERROR_NO_BINARY_FOR_GPU; // the emulator runs PTX alone
     auto loaded = std::make_shared<LoadedModule>();
-    if (Status parsed = parse(text, &loaded->module); !parsed.ok()) {
+    if (Status parsed = parse(mutated(driver, text), &loaded->module); !parsed.ok()) {
       write_error(log, parsed.message());
       return driver.refuse(CUDA_ERROR_INVALID_PTX, "%s", parsed.message());
     }
@@ -108,6 +122,7 @@ CUresult cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned int co
       write_error(log, placed.message());
       return driver.refuse(CUDA_ERROR_OUT_OF_MEMORY, "%s", placed.message());
     }
+    loaded->generated = generated(text);
     write_error(log, "");
     *module = driver.modules.add(loaded);
     return CUDA_SUCCESS;
@@ -119,6 +134,7 @@ CUresult cuModuleUnload(CUmodule module) {
     if (!driver.modules.find(module)) return CUDA_ERROR_INVALID_HANDLE;
     CUresult result = finish_all(driver, lock);
     auto unloaded = driver.modules.remove(module);
+    driver.write_coverage(*unloaded);
     for (CUfunction function : unloaded->functions) driver.functions.remove(function);
     unloaded->loaded = false;
     unload(unloaded->module, *driver.memory);
@@ -288,6 +304,8 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction function, voi
     if (CUresult result = check_shape(driver, *config, *launched); result != CUDA_SUCCESS) return result;
     launch.entry = &entry;
     launch.grid = {config->gridDimX, config->gridDimY, config->gridDimZ};
+    bool strides = entry.name.find("ingot_") != 0; // the runtime's own kernels are made for their grids
+    if (driver.settings.grid && strides) launch.grid = {driver.settings.grid, 1, 1};
     launch.block = {config->blockDimX, config->blockDimY, config->blockDimZ};
     launch.dynamic_shared = config->sharedMemBytes;
     launch.parameters.resize(entry.parameter_bytes);

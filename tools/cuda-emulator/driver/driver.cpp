@@ -65,6 +65,14 @@ void Driver::write_log(const std::string &line) {
   fclose(file);
 }
 
+void Driver::write_coverage(const LoadedModule &module) const {
+  FILE *file = settings.coverage.empty() || !module.generated ? nullptr : fopen(settings.coverage.c_str(), "a");
+  if (!file) return;
+  for (auto &entry : module.module.entries)
+    for (int line : reached_lines(*entry)) fprintf(file, "%d\n", line);
+  fclose(file);
+}
+
 CUresult Driver::refuse(CUresult error, const char *format, ...) {
   char text[512];
   va_list arguments;
@@ -143,6 +151,8 @@ CUresult Driver::open_context() {
   Options options;
   options.threads = settings.threads;
   options.races = settings.races;
+  options.drift = settings.drift;
+  options.coverage = !settings.coverage.empty();
   options.checks = settings.checks;
   options.max_shared = uint32_t(card.shared_per_block_optin);
   machine.emplace(*memory, options);
@@ -157,6 +167,7 @@ void Driver::close_context() {
     say("leak: " + live_text() + " alive at the release of the context");
     write_log("leak: " + live_text());
   }
+  modules.each([&](const LoadedModule &module) { write_coverage(module); });
   modules.clear(), functions.clear(), graphs.clear(), executables.clear(), events.clear(), streams.clear();
   captures.clear(), device_allocations.clear(), host_allocations.clear();
   *legacy = Stream();

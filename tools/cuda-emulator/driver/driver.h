@@ -92,6 +92,7 @@ public:
 
   uint64_t draw(uint64_t below) { return random_() % below; }
   void write_log(const std::string &line);
+  void write_coverage(const LoadedModule &module) const; // when it goes
 
 private:
   std::mt19937_64 random_;

@@ -82,11 +82,15 @@ struct Reader {
     if (key == "seed") return number(s.seed, 0, ~uint64_t(0));
     if (key == "threads") return number(s.threads, 0, 256);
     if (key == "races") return number(s.races, 0, 1);
+    if (key == "drift") return number(s.drift, 0, 1);
     if (key == "checks") return number(s.checks, 0, 1);
     if (key == "trace") return number(s.trace, 0, 1);
+    if (key == "grid") return number(s.grid, 1, 65535);
     if (key == "profile") return number(s.profile, 0, 1);
     if (key == "strict_exit") return number(s.strict_exit, 0, 1);
     if (key == "hang") return s.hang = value, !value.empty();
+    if (key == "mutate") return number(s.mutate, 1, ~0u);
+    if (key == "coverage") return s.coverage = value, !value.empty();
     if (key == "log") return s.log = value, !value.empty();
     return *known = false;
   }
@@ -109,13 +113,13 @@ Status parse_settings(std::string_view text, Settings *settings) {
     }
     bool known = true;
     if (!Reader{*settings, value}.read(key, &known))
-      return known
-                 ? Status::error(Code::usage, "INGOT_EMULATOR: '%.*s' is no value of %.*s", int(value.size()),
-                                 value.data(), int(key.size()), key.data())
-                 : Status::error(Code::usage,
-                                 "INGOT_EMULATOR: unknown key '%.*s' (sm, sms, devices, memory, driver, seed, threads, "
-                                 "races, checks, trace, profile, strict_exit, fail, hang, log)",
-                                 int(key.size()), key.data());
+      return known ? Status::error(Code::usage, "INGOT_EMULATOR: '%.*s' is no value of %.*s", int(value.size()),
+                                   value.data(), int(key.size()), key.data())
+                   : Status::error(
+                         Code::usage,
+                         "INGOT_EMULATOR: unknown key '%.*s' (sm, sms, devices, memory, driver, seed, threads, "
+                         "races, drift, checks, trace, grid, profile, strict_exit, fail, hang, mutate, coverage, log)",
+                         int(key.size()), key.data());
   }
   return {};
 }

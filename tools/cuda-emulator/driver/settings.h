@@ -26,13 +26,17 @@ struct Settings {
   uint64_t seed = 0;        // 0: work runs as late as is legal, 1: at once, others: drawn
   unsigned threads = 0;     // host threads of the interpreter; 0: as many as the process may use
   bool races = false;       // look for races in shared memory
+  bool drift = false;       // lanes of a warp drift apart between .sync instructions
   bool checks = true;       // check every memory access
   bool trace = false;       // a line in the log for every call
+  unsigned grid = 0;        // CTAs of every launch in place of what the caller asks for: see README.md
   bool profile = false;     // count instructions by kernel: dependent launches run one by one
   bool strict_exit = false; // a leak ends the process with code 97
   std::vector<Injection> injections;
-  std::string hang; // kernel that never ends
-  std::string log;  // file that the log is appended to; empty: only faults and leaks, on stderr
+  std::string hang;     // kernel that never ends
+  unsigned mutate = 0;  // line of the PTX that is left out; 0: none
+  std::string coverage; // file for the lines of the PTX that ran
+  std::string log;      // file that the log is appended to; empty: only faults and leaks, on stderr
 };
 
 // `text` may be empty. The message names the key and says which exist.

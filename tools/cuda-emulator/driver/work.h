@@ -20,6 +20,7 @@ namespace ingot::emulator {
 struct LoadedModule {
   Module module;
   bool loaded = true;
+  bool generated = false;                  // the artifact's kernels, not the runtime's own
   std::vector<cuda::CUfunction> functions; // handles to remove with it
 };
 
