@@ -69,7 +69,7 @@ enum class GridPart : uint8_t { prepare, main, finish };
 // One grid of the last run, for profiles. begin, end: ns of the options' clock; both 0 when it had no items.
 struct GridRun {
   plan::Space space;
-  uint32_t step;
+  uint32_t step, kernel; // indices into the program
   GridPart part;
   uint64_t rows, items, begin, end;
 };

@@ -11,10 +11,11 @@ function(ingot_flags target)
 endfunction()
 
 # No check of function types: it reads the bytes before a function, and a kernel may lie at the start of a mapping.
+# None of objects' types either: it reads type information, which the runtime is built without.
 function(ingot_sanitize target)
   if(INGOT_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${INGOT_SANITIZE} -fno-sanitize-recover=undefined
-                                             -fno-sanitize=function -fno-omit-frame-pointer)
+                                             -fno-sanitize=function,vptr -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=${INGOT_SANITIZE})
   endif()
 endfunction()

@@ -153,6 +153,7 @@ void CpuExecutor::add_phases(const plan::Step &step, uint32_t index, ingot_args 
   phase.items = items_of(main, rows);
   phase.n_slots = step.bindings()->size();
   phase.step = index;
+  phase.kernel_index = main.kernel();
   if (count_of(step.prepare()) > 0) {
     const plan::Variant &prepare = choose(*step.prepare(), rows);
     ingot_kernel kernel = artifact_->kernel(prepare.kernel());
@@ -165,6 +166,7 @@ void CpuExecutor::add_phases(const plan::Step &step, uint32_t index, ingot_args 
     } else {
       Phase shared = phase;
       shared.kernel = kernel;
+      shared.kernel_index = prepare.kernel();
       shared.items = items_of(prepare, rows);
       phases_[n_phases_++] = shared;
     }
@@ -220,6 +222,7 @@ GridRun CpuExecutor::grid(size_t index) const {
   bool prepare = index + 1 < end && phases_[index + 1].step == phase.step;
   return {.space = index < n_body_phases_ ? plan::Space::body : plan::Space::head,
           .step = phase.step,
+          .kernel = phase.kernel_index,
           .part = prepare ? GridPart::prepare : GridPart::main,
           .rows = phase.args->rows,
           .items = phase.items,

@@ -9,7 +9,8 @@ struct Phase {
   const ingot_args *args = nullptr;
   uint64_t items = 0; // < 2^40
   uint32_t n_slots = 0;
-  uint32_t step = 0; // for profiles and errors
+  uint32_t step = 0;         // for profiles and errors
+  uint32_t kernel_index = 0; // for profiles
   // When not null, each worker first runs all `prepare_items` of it into its own copy of the prepared rows, and hands
   // `kernel` arguments whose slot `prepared_slot` points there.
   ingot_kernel prepare = nullptr;

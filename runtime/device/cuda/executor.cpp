@@ -52,9 +52,17 @@ const char *with_commas(uint64_t number, char (&text)[32]) {
   return next;
 }
 
-uint32_t watchdog_of(uint32_t seconds) {
+// INGOT_CUDA_WATCHDOG, where it is set, in the place of *seconds.
+Status read_watchdog(uint32_t *seconds) {
   const char *forced = getenv("INGOT_CUDA_WATCHDOG");
-  return forced && *forced ? uint32_t(strtoul(forced, nullptr, 10)) : seconds;
+  if (!forced || !*forced) return {};
+  char *end;
+  unsigned long number = strtoul(forced, &end, 10);
+  if (*end || *forced < '0' || *forced > '9' || number > 1000000)
+    return Status::error(Code::bad_input, "INGOT_CUDA_WATCHDOG: '%.40s' is no number of seconds (0: no watchdog)",
+                         forced);
+  *seconds = uint32_t(number);
+  return {};
 }
 
 } // namespace
@@ -64,7 +72,7 @@ Status CudaExecutor::open(const Artifact &artifact, const DeviceOptions &options
   program_ = artifact.program(plan::Target::cuda);
   batch_ = batch;
   options_ = options;
-  options_.watchdog_seconds = watchdog_of(options.watchdog_seconds);
+  INGOT_TRY(read_watchdog(&options_.watchdog_seconds));
   n_groups_ = count_of(artifact.plan().cache_groups());
   body_rows_ = options.most_rows;
   head_rows_ = options.most_logits;
@@ -181,6 +189,7 @@ void CudaExecutor::bind(const plan::Entry &entry) {
 
 Status CudaExecutor::open_profile() {
   if (!options_.timed) return {};
+  INGOT_TRY(delay_.load(driver_));
   INGOT_TRY(grids_.take(options_.allocator, launches_, "grid times"));
   INGOT_TRY(marks_.take(options_.allocator, launches_ + 1, "grid times"));
   for (CUevent &mark : marks_) INGOT_TRY(INGOT_CUDA(driver_, cuEventCreate, &mark, CU_EVENT_DEFAULT));
@@ -197,6 +206,7 @@ CudaExecutor::~CudaExecutor() {
   for (Pinned *each : {&pinned_block_, &pinned_best_, &pinned_logits_}) each->release(driver_);
   memory_.release(driver_);
   argmax_.unload(driver_);
+  delay_.unload(driver_);
   code_.unload(driver_);
   if (done_) (void)INGOT_CUDA(driver_, cuEventDestroy_v2, done_);
   if (stream_) (void)INGOT_CUDA(driver_, cuStreamDestroy_v2, stream_);

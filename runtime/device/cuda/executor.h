@@ -12,6 +12,7 @@
 #pragma once
 #include "runtime/device/cuda/argmax.h"
 #include "runtime/device/cuda/code.h"
+#include "runtime/device/cuda/delay.h"
 #include "runtime/device/cuda/graphs.h"
 #include "runtime/device/cuda/launches.h"
 #include "runtime/device/cuda/memory.h"
@@ -90,7 +91,8 @@ private:
   Array<uint8_t> on_host_; // [most_logits] whether pinned_logits_ holds the row
   uint64_t waited_ns_ = 0, host_ns_ = 0;
 
-  // When timed: an event before each launch and one behind the last; steps are then no graphs.
+  // When timed: a delay, an event before each launch and one behind the last; steps are then no graphs.
+  Delay delay_;
   Array<GridRun> grids_;
   Array<CUevent> marks_;
   size_t n_grids_ = 0;

@@ -8,6 +8,9 @@
 namespace ingot::cuda {
 namespace {
 
+// What the processor may take to queue a launch and its event.
+constexpr uint64_t launch_ns = 10'000;
+
 // How long to spin for a step before going to sleep between looks: longer than a token of a large model takes.
 constexpr uint64_t spin_ns = 20'000'000, nap_ns = 200'000;
 
@@ -102,6 +105,7 @@ Status CudaExecutor::start(const Step &step) {
   INGOT_TRY(enter());
   n_grids_ = 0;
   std::fill(on_host_.begin(), on_host_.end(), uint8_t(0));
+  if (options_.timed) INGOT_TRY(delay_.launch(driver_, stream_, launches_ * launch_ns));
   INGOT_TRY(upload_block(step));
   INGOT_TRY(launch_graph_or_all(step));
   INGOT_TRY(mark_end());
@@ -191,7 +195,7 @@ Status CudaExecutor::argmax(uint32_t row, int32_t *token) {
 Status CudaExecutor::mark_grid(plan::Space space, const Launch &launch) {
   if (!options_.timed) return {};
   uint64_t rows = space == plan::Space::body ? batch_->n_rows : batch_->n_logits;
-  grids_[n_grids_] = {space, launch.step, launch.part, rows, launch.ctas, 0, 0};
+  grids_[n_grids_] = {space, launch.step, launch.kernel, launch.part, rows, launch.ctas, 0, 0};
   return INGOT_CUDA(driver_, cuEventRecord, marks_[n_grids_++], stream_);
 }
 

@@ -18,11 +18,12 @@
  * thread at a time; ingot_cancel() alone may be called from anywhere, signal handlers included.
  *
  * GPUs: a session runs on the processors or on one GPU (ingot_session_options.device). The first GPU that the driver
- * shows is taken (CUDA_VISIBLE_DEVICES chooses); a call leaves its primary context current in the calling thread.
- * A kernel's wild access, a hardware error, or a step that does not end in watchdog_seconds loses the GPU for the whole
- * process: the call returns INGOT_DEVICE_LOST, and so does every later call of any session on it. Such a process should
- * fail its requests and end with a non-zero code (ingot-run: 4), through _exit() after a hang, where the driver's own
- * exit handlers may wait for ever; ingot_session_close() may still be called and returns.
+ * shows is taken (CUDA_VISIBLE_DEVICES chooses; INGOT_CUDA_DRIVER names another driver library); a call leaves its
+ * primary context current in the calling thread. A kernel's wild access, a hardware error, or a step that does not end
+ * in watchdog_seconds loses the GPU for the whole process: the call returns INGOT_DEVICE_LOST, and so does every later
+ * call of any session on it. Such a process should fail its requests and end with a non-zero code (ingot-run: 4),
+ * through _exit() after a hang, where the driver's own exit handlers may wait for ever; ingot_session_close() may still
+ * be called and returns.
  *
  * The bits of a sequence's logits depend on the model and on its own tokens only, not on how they are cut into steps,
  * on what else is in a step, or on the number of threads; they differ between processors and GPUs. */
@@ -136,7 +137,7 @@ void ingot_cancel(ingot_session *session);
 
 /* Logits rows of the last step, in the order of its appends. */
 uint32_t ingot_logits_count(const ingot_session *session);
-/* *row: float32 [vocab_size], valid until the next ingot_append() or ingot_logits(). On a GPU this brings the row to the
+/* *row: float32 [vocab_size], valid until the next ingot_append() or ingot_logits(). Brings the row from a GPU to the
  * host. */
 ingot_code ingot_logits(ingot_session *session, uint32_t index, const float **row);
 
@@ -153,8 +154,9 @@ typedef struct ingot_sampling {
 void ingot_sampling_init(const ingot_model *model, ingot_sampling *sampling);
 
 /* Chooses a token from logits row `index` for the place behind the sequence's last token. The choice is a function of
- * (sampling, row, recent tokens, stream, place) alone. Greedy without penalty, on a GPU, brings no row to the host. `recent` [recent_count] are the tokens that the repetition
- * penalty applies to (NULL with 0). `stream` tells the random numbers of equal seeds apart, e.g. a request's number. */
+ * (sampling, row, recent tokens, stream, place) alone. `recent` [recent_count] are the tokens that the repetition
+ * penalty applies to (NULL with 0). `stream` tells the random numbers of equal seeds apart, e.g. a request's number.
+ * A greedy choice without penalty is made on the GPU, if there is one: no row comes to the host. */
 ingot_code ingot_sample(ingot_session *session, uint32_t index, const ingot_sampling *sampling, const int32_t *recent,
                         size_t recent_count, uint64_t stream, uint64_t place, int32_t *token);
 

@@ -56,7 +56,8 @@ TEST(CudaCApi, AGreedyStepChoosesOnTheGpu) {
   ASSERT_EQ(ingot_logits(session, 0, &row), INGOT_OK);
   EXPECT_EQ(calls("cuMemcpyDtoHAsync_v2"), copies + 1);
   for (uint32_t v = 0; v < toy_vocab; ++v) EXPECT_LE(row[v], row[chosen]);
-  ingot_stats stats = {.size = sizeof stats};
+  ingot_stats stats = {};
+  stats.size = sizeof stats;
   ASSERT_EQ(ingot_session_stats(session, &stats), INGOT_OK);
   EXPECT_NE(std::string(stats.device).find("sm_90"), std::string::npos) << stats.device;
   EXPECT_EQ(stats.device_bytes, live().bytes);

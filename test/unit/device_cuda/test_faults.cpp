@@ -195,6 +195,19 @@ TEST(CudaFaults, AWildAccessLosesTheGpuForGood) {
   EXPECT_TRUE(run(healthy.artifact, on_gpu, tokens_of(1, 5), 5, &rows).ok());
 }
 
+TEST(CudaFaults, TheWatchdogsTimeIsANumber) {
+  GpuToy toy;
+  emulate();
+  for (const char *time : {"soon", "-1", "5s", "99999999999"}) {
+    setenv("INGOT_CUDA_WATCHDOG", time, 1);
+    Session session;
+    Status status = session.open(toy.artifact, on_gpu);
+    EXPECT_EQ(status.code(), Code::bad_input) << time;
+    EXPECT_NE(std::string(status.message()).find(time), std::string::npos) << status.message();
+  }
+  unsetenv("INGOT_CUDA_WATCHDOG");
+}
+
 TEST(CudaFaults, AHungStepIsReportedAndTheSessionStillCloses) {
   GpuToy toy;
   emulate("sm=90,hang=attend_split");

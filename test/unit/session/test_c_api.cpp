@@ -72,7 +72,8 @@ TEST_F(CApi, DevicesAreChosenByName) {
   EXPECT_NE(std::string(ingot_error_message()).find("no CUDA code"), std::string::npos) << ingot_error_message();
   options.device = "cpu";
   ASSERT_EQ(ingot_session_open(model_, &options, &session), INGOT_OK) << ingot_error_message();
-  ingot_stats stats = {.size = sizeof stats};
+  ingot_stats stats = {};
+  stats.size = sizeof stats;
   ASSERT_EQ(ingot_session_stats(session, &stats), INGOT_OK);
   EXPECT_STREQ(stats.device, "cpu");
   EXPECT_EQ(stats.device_bytes, 0u);

@@ -1,0 +1,47 @@
+#include "runtime/device/cuda/delay.h"
+
+namespace ingot::cuda {
+namespace {
+
+constexpr char text[] = R"(.version 7.0
+.target sm_80
+.address_size 64
+
+.visible .entry ingot_delay(.param .u64 p_ns)
+{
+  .reg .pred %p<2>;
+  .reg .b64 %rd<6>;
+
+  ld.param.u64 %rd1, [p_ns];
+  mov.u64 %rd2, %globaltimer;
+$wait:
+  mov.u64 %rd3, %globaltimer;
+  sub.u64 %rd4, %rd3, %rd2;
+  setp.lt.u64 %p1, %rd4, %rd1;
+  @%p1 bra $wait;
+  ret;
+}
+)";
+
+} // namespace
+
+Status Delay::load(Driver &driver) {
+  INGOT_TRY(INGOT_CUDA(driver, cuModuleLoadDataEx, &module_, text, 0, nullptr, nullptr));
+  return INGOT_CUDA(driver, cuModuleGetFunction, &kernel_, module_, "ingot_delay");
+}
+
+void Delay::unload(Driver &driver) {
+  if (module_) (void)INGOT_CUDA(driver, cuModuleUnload, module_);
+  module_ = nullptr;
+}
+
+Status Delay::launch(Driver &driver, CUstream stream, uint64_t ns) const {
+  CUlaunchConfig config = {};
+  config.gridDimX = config.gridDimY = config.gridDimZ = 1;
+  config.blockDimX = config.blockDimY = config.blockDimZ = 1;
+  config.hStream = stream;
+  void *parameters[] = {&ns};
+  return INGOT_CUDA(driver, cuLaunchKernelEx, &config, kernel_, parameters, nullptr);
+}
+
+} // namespace ingot::cuda
