@@ -104,11 +104,15 @@ enum Vote : uint32_t { all, any, uni, ballot };
 
 Next vote(const Instr &i, Warp &w, uint32_t mask) {
   if (Next n = gather(i, w, mask, i.b); n != Next::step) return n;
-  uint32_t p = (w.pred[i.a] ^ i.y) & mask;
-  if (i.x == ballot)
-    each_lane(mask, [&](uint32_t l) { w.at<uint32_t>(i.d)[l] = p; });
-  else
-    set_bits(w.pred[i.d], mask, (i.x == all ? p == mask : i.x == any ? p != 0 : p == 0 || p == mask) ? ~0u : 0);
+  uint32_t p = (w.pred[i.a] ^ i.y) & mask, members[32];
+  memcpy(members, w.at<uint32_t>(i.b), sizeof members); // the result may stand in their place
+  each_set(mask, members, [&](uint32_t set) {
+    uint32_t q = p & set;
+    if (i.x == ballot)
+      each_lane(set, [&](uint32_t l) { w.at<uint32_t>(i.d)[l] = q; });
+    else
+      set_bits(w.pred[i.d], set, (i.x == all ? q == set : i.x == any ? q != 0 : q == 0 || q == set) ? ~0u : 0);
+  });
   return Next::step;
 }
 
