@@ -54,7 +54,7 @@ FailureOr<std::optional<LaunchKernels>> generateTensorLinear(decoder::LaunchOp l
   Activations activations = int8 ? Activations::int8 : brains ? Activations::bf16 : Activations::f16;
   LinearShape shape{weight.format, weight.rows, weight.cols, activations, termsOf(activations, exactActivations),
                     *unit};
-  if (!canPrepare(shape)) return Result();
+  if (!canPrepare(shape) || !StreamTiling::of(shape, kFew.tokens)) return Result();
   frame->layerSlot = frame->preparedSlot + 1;
 
   LaunchKernels kernels;
@@ -69,7 +69,7 @@ FailureOr<std::optional<LaunchKernels>> generateTensorLinear(decoder::LaunchOp l
   for (Row row : {kFew, kSome}) {
     KernelVariant variant;
     variant.maxRows = row.maxRows, variant.kernel = stem + "_t" + std::to_string(row.tokens);
-    if (failed(emitLinearStream(kernel, StreamTiling::of(shape, row.tokens), variant))) return failure();
+    if (failed(emitLinearStream(kernel, *StreamTiling::of(shape, row.tokens), variant))) return failure();
     kernels.main.push_back(variant);
   }
   if (auto tiling = PanelTiling::of(shape)) {

@@ -23,7 +23,8 @@ struct StreamTiling {
   uint32_t together;       // blocks a warp takes together: they share the reads of activations
   uint32_t parts, ring;    // warps a split; stages of a warp's ring
 
-  static StreamTiling of(const LinearShape &shape, uint32_t tokens);
+  /// Nothing: units too large for shared memory.
+  static std::optional<StreamTiling> of(const LinearShape &shape, uint32_t tokens);
   uint32_t passes() const { return (blocks + parts * together - 1) / (parts * together); }
   uint32_t warps() const { return kSplits * parts; }
 };

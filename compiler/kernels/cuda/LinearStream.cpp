@@ -12,7 +12,7 @@ namespace ingot::cuda {
 namespace {
 
 using Words = SmallVector<Value>;
-constexpr uint32_t kRing = 4, kManyCtas = 1056; // eight a multiprocessor of the largest cards
+constexpr uint32_t kRing = 4, kMostRing = 8, kManyCtas = 1056; // eight a multiprocessor of the largest cards
 
 uint32_t stageBytes(const LinearShape &shape) { return shape.stageSpans() * shape.spanBytes(); } // of a block
 uint32_t ringBytes(const LinearShape &shape, const StreamTiling &tiling) {
@@ -209,19 +209,23 @@ struct Stream {
 } // namespace
 
 // A small matrix is spread over all multiprocessors; a large one takes several blocks a CTA. From 9 tokens on the read
-// of the activations counts: a warp then takes two blocks together.
-StreamTiling StreamTiling::of(const LinearShape &shape, uint32_t tokens) {
+// of the activations counts: a warp then takes two blocks together. Rings of few warps are deep: what is on its way
+// before the previous kernel ends is as much as fits.
+std::optional<StreamTiling> StreamTiling::of(const LinearShape &shape, uint32_t tokens) {
   uint32_t unit = shape.unitBlocks, blocks = unit;
   if (tokens > 8 && unit == 1 && shape.blocks() > 1) blocks = 2;
   while (blocks + unit <= 4 && shape.blocks() / (blocks + unit) >= kManyCtas) blocks += unit;
   uint32_t mostParts = tokens > 8 ? 2 : 4; // 256 threads may have all registers they want
   uint32_t together = tokens > 8 && blocks % 2 == 0 ? 2 : 1;
-  StreamTiling tiling{tokens, blocks, together, std::min<uint32_t>(blocks / together, mostParts),
-                      tokens > 8 ? kRing - 1 : kRing};
-  auto fits = [&] { return ringBytes(shape, tiling) + sumBytes(tiling) <= kMostSharedBytes; };
-  while (!fits() && tiling.parts > 1) --tiling.parts;
-  while (!fits() && tiling.ring > 2) --tiling.ring;
-  while (!fits() && tiling.tokens > 8) tiling.tokens /= 2;
+  StreamTiling tiling{tokens, blocks, together, std::min<uint32_t>(blocks / together, mostParts), kMostRing};
+  auto fits = [&](uint32_t bytes) { return ringBytes(shape, tiling) + sumBytes(tiling) <= bytes; };
+  uint64_t sequence = shape.stages() * tiling.passes();
+  while (tiling.ring > kRing && (tiling.ring > sequence + 1 || !fits(kMostSharedBytes / 2))) --tiling.ring;
+  if (tokens > 8) tiling.ring = kRing - 1;
+  while (!fits(kMostSharedBytes) && tiling.parts > 1) --tiling.parts;
+  while (!fits(kMostSharedBytes) && tiling.ring > 2) --tiling.ring;
+  while (!fits(kMostSharedBytes) && tiling.tokens > 8) tiling.tokens /= 2;
+  if (!fits(kMostSharedBytes)) return std::nullopt;
   return tiling;
 }
 

@@ -2,7 +2,7 @@
 // kernels run on it as they are. "Emulated": no card is involved.
 //
 // All memory of the test counts as the device's, at its own addresses; what bounds a kernel keeps to, the test's values
-// and guard pages tell.
+// and guard pages tell. Scratch is the emulator's own: it is watched for bounds and for reads of what nobody wrote.
 #pragma once
 #include "compiler/kernels/cuda/LaunchKernels.h"
 #include "compiler/kernels/cuda/Worker.h"
@@ -71,6 +71,7 @@ public:
     });
     if (failed(mlir::verify(*module))) return false;
     cuda::CudaOptions options;
+    options.levels = {80, 90};
     if (const char *folder = getenv("INGOT_TEST_DUMP")) options.dumpDirectory = folder;
     auto code = cuda::compileCuda(*module, options);
     if (failed(code)) return false;
@@ -81,10 +82,12 @@ public:
       fclose(out);
     }
     if (!memory.reserve().ok() || !memory.adopt(reinterpret_cast<void *>(0x10000), uint64_t(1) << 47)) return false;
-    Status status = emulator::parse(text, &ptx);
-    if (status.ok()) status = emulator::load(ptx, memory);
-    if (!status.ok()) error += status.message();
-    return status.ok();
+    for (size_t i = 0; i < 2; ++i) {
+      Status status = emulator::parse(code->texts[i].text, &ptx[i]);
+      if (status.ok()) status = emulator::load(ptx[i], memory);
+      if (!status.ok()) return error += status.message(), false;
+    }
+    return true;
   }
 
   /// Takes a call of all items, in as many CTAs as a card might have left; a call of the rest does nothing.
@@ -94,10 +97,10 @@ public:
     int32_t operator()(const ingot_args *args, uint64_t begin, uint64_t end, void *) const {
       if (begin != 0) return 0;
       uint64_t ctas = std::clamp<uint64_t>((end + variant.blockItems - 1) / variant.blockItems, 1, 7);
-      std::vector<uint8_t> scratch(variant.scratchBytes * ctas + 64, 0xff);
-      uint64_t parameters[2] = {uint64_t(args), (uint64_t(scratch.data()) + 63) / 64 * 64};
+      uint64_t scratch = variant.scratchBytes ? code.memory.allocate(variant.scratchBytes * ctas) : 0;
+      uint64_t parameters[2] = {uint64_t(args), scratch};
       emulator::Launch launch;
-      launch.entry = code.ptx.entry(variant.kernel);
+      launch.entry = code.ptx[code.seed % 2].entry(variant.kernel);
       if (!launch.entry) return ADD_FAILURE() << "no entry " << variant.kernel, 1;
       launch.grid = {uint32_t(ctas), 1, 1}, launch.block = {variant.blockThreads, 1, 1};
       launch.dynamic_shared = variant.sharedBytes;
@@ -105,8 +108,9 @@ public:
       memcpy(launch.parameters.data(), parameters, sizeof parameters);
       emulator::Options options = code.schedule;
       options.seed = code.seed++;
-      emulator::Fault fault = emulator::Machine(code.memory, options).run({&launch, 1});
+      emulator::Fault fault = emulator::Machine(code.memory, options).run({&launch, 1}, &code.counters);
       if (fault) ADD_FAILURE() << fault.message();
+      if (scratch) code.memory.release(scratch);
       return fault ? 1 : 0;
     }
 
@@ -124,12 +128,13 @@ public:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::string error, text;
   cuda::KernelOptions options = {.tensorCores = false}; // of generator()
-  emulator::Options schedule;  // of kernels' runs, but for the seed: each run has the next
+  emulator::Options schedule;                           // of kernels' runs, but for the seed: each run has the next
   uint64_t seed = 0;
+  emulator::Counters counters; // of all runs
 
 private:
   emulator::Memory memory;
-  emulator::Module ptx;
+  emulator::Module ptx[2]; // sm_80, sm_90: runs alternate
   llvm::StringMap<KernelVariant> variants;
 };
 

@@ -193,6 +193,26 @@ TEST_P(TensorLinearTest, SchedulesDoNotMatter) {
   }
 }
 
+// What a multiply-add costs in instructions of a lane: the tensor cores' share is small.
+TEST_P(TensorLinearTest, InstructionsPerMultiplyAdd) {
+  struct Limit {
+    LinearCase c;
+    double one, eight; // rows
+  } limits[] = {{{kInt4, 1024, 256}, 4, 0.5}, {{kF16, 1024, 256}, 3, 0.4}, {{kInt8, 1024, 256, false, true}, 5, 0.7}};
+  for (const Limit &limit : limits) {
+    SCOPED_TRACE(limit.c.name());
+    if (!make(limit.c)) continue;
+    Weight w(limit.c.format, limit.c.n, limit.c.k, 11);
+    Rows x = Rows::random(kManyRows, limit.c.k, 4);
+    for (auto [rows, most] : {std::pair{size_t(1), limit.one}, {size_t(8), limit.eight}}) {
+      code->counters = {};
+      result(w, x, 0, rows, limit.c.n);
+      double each = double(code->counters.lane_instructions) / double(limit.c.n * limit.c.k * rows);
+      EXPECT_LE(each, most) << rows << " rows, prepare included";
+    }
+  }
+}
+
 // A launch on tensor cores and on lanes (the CPU's bits): outputs agree but for the rounding of sums, for every kernel
 // and number of rows; and row by row they are the same bits.
 class TensorEpilogueTest : public TensorLinearTest {
