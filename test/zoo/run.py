@@ -2,7 +2,7 @@
 """Compiles every case of the zoo, runs it and judges it against its goldens.
 
     run.py ../shared/zoo [--bin build/dev/bin] [--only GLOB] [--jobs 2] [--write docs/zoo.md] [--at-least 265]
-                         [--cuda 1,2,3]
+                         [--cuda 1,2,3] [--sample]
 
 A case matches when logits of the whole prompt, of 9 tokens and then single ones, and of two sequences in one step lie
 within the case's own tolerance, the greedy continuation is the golden one (where case.json calls that safe), and the
@@ -118,6 +118,16 @@ class Case:
         return any("position" in name for name in self.facts["inputs"]) and self.facts["quantisation"] == "none"
 
 
+def sample(cases: list[Case]) -> list[Case]:
+    """One case a family and exporter, and one a quantisation."""
+    chosen = {}
+    for case in cases:
+        family, exporter = case.facts["family"], case.facts["exporter"].split(" (")[0]
+        chosen.setdefault((family, exporter), case)
+        chosen.setdefault(case.facts["quantisation"], case)
+    return [case for case in cases if case in chosen.values()]
+
+
 def run_worker(
     worker: Path, cases: list[Case], scratch: Path, jobs: int, machine: list[str]
 ) -> dict[str, dict]:
@@ -199,6 +209,7 @@ def main() -> int:
     parser.add_argument("--only", default="*", help="cases by name, e.g. 'a-*'")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--cuda", metavar="SEEDS", help="on the emulated card, under these seeds")
+    parser.add_argument("--sample", action="store_true", help="one case a family and exporter, one a quantisation")
     parser.add_argument("--write", type=Path, help="write the table here")
     parser.add_argument("--table", type=Path, help="the committed table, which must be true")
     parser.add_argument("--at-least", type=int, default=0, help="how many must match")
@@ -215,6 +226,7 @@ def main() -> int:
         scratch = Path(folder)
         folders = sorted(path.parent for path in unpack(options.zoo, scratch).glob("*/case.json"))
         cases = [Case(path) for path in folders if fnmatch.fnmatch(path.name, options.only)]
+        cases = sample(cases) if options.sample else cases
         answers = run_all(options.bin / "zoo-worker", cases, scratch, options.jobs, machine)
         verdicts = {case.name: case.judge(answers[case.name], scratch / case.name) for case in cases}
     for case in cases:
