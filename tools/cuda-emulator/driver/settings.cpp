@@ -15,12 +15,15 @@ bool read_size(std::string_view text, uint64_t *bytes) {
   int shift = 0;
   if (!text.empty()) {
     switch (text.back()) {
+    case 'k':
     case 'K':
       shift = 10;
       break;
+    case 'm':
     case 'M':
       shift = 20;
       break;
+    case 'g':
     case 'G':
       shift = 30;
       break;
