@@ -81,17 +81,15 @@ bool check_global(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, ui
   const Allocation *&last = worker.last[size_t(&i - w.cta->program->code.data())];
   uint64_t end = s.high + bytes;
   if (!holds(last, s.low, end)) last = worker.memory->find(s.low);
-  if (holds(last, s.low, end) && !(write && last->read_only)) {
-    bool dense = s.contiguous || s.uniform || end - s.low <= 64 * bytes;
-    if ((!write || read) && !(dense && Memory::is_written(*last, s.low, end - s.low)))
-      dense = false;
-    else if (!write)
-      return true;
-    if (write && dense && (s.contiguous || s.uniform)) {
+  bool one_range = s.contiguous || s.uniform;
+  if (holds(last, s.low, end)) { // all lanes are inside one allocation
+    bool dense = one_range || end - s.low <= 64 * bytes;
+    if (!write && end - last->base <= last->written_prefix.load(std::memory_order_relaxed)) return true;
+    if (!write && dense && Memory::is_written(*last, s.low, end - s.low)) return true;
+    if (write && !read && one_range && !last->read_only) {
       Memory::mark_written(const_cast<Allocation &>(*last), s.low, end - s.low);
       return true;
     }
-    if (!write && end - last->base <= last->written_prefix.load(std::memory_order_relaxed)) return true;
   }
   bool fine = true;
   each_lane(mask, [&](uint32_t l) { fine = fine && check_lane(i, w, l, s.at[l], bytes, write, read); });
@@ -160,7 +158,7 @@ bool check_shared(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, ui
                                     : not_plain<1>(state, s, mask);
   for (; suspects; suspects &= suspects - 1)
     if (bad(uint32_t(std::countr_zero(suspects)))) return false;
-  if (write) each_lane(mask, [&](uint32_t l) { memset(state + s.at[l], shared_written, bytes); });
+  if (write) each_lane(mask, [&](uint32_t l) { set_state(state + s.at[l], bytes, shared_written); });
   return true;
 }
 

@@ -57,6 +57,28 @@ bool check_shared(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, ui
 bool check_window(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, uint32_t bytes, size_t size,
                   const char *space);
 
+// The state of 1, 2, 4, 8 or 16 bytes of shared memory.
+inline void set_state(uint8_t *state, uint32_t bytes, uint8_t value) {
+  uint64_t word = 0x0101010101010101 * value;
+  switch (bytes) {
+  case 1:
+    *state = value;
+    break;
+  case 2:
+    memcpy(state, &word, 2);
+    break;
+  case 4:
+    memcpy(state, &word, 4);
+    break;
+  case 16:
+    memcpy(state + 8, &word, 8);
+    [[fallthrough]];
+  default:
+    memcpy(state, &word, 8);
+    break;
+  }
+}
+
 // Lanes of `mask` whose generic address lies in the given window; their addresses become offsets in it.
 inline uint32_t take_window(Addresses &s, uint32_t mask, uint64_t window) {
   uint32_t inside = 0;

@@ -10,9 +10,11 @@
 // Invariant: when `run_all(n)` begins, all launches before n are complete and their memory is visible.
 #include "machine.h"
 #include "program.h"
+#include "runtime/base/checked.h"
 #include <algorithm>
 #include <condition_variable>
 #include <cstdio>
+#include <immintrin.h>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -22,7 +24,8 @@ namespace ingot::emulator {
 namespace {
 
 constexpr size_t most_parked = 192; // CTAs of a launch that run early; parked state is memory
-constexpr size_t most_parked_bytes = size_t(256) << 20;
+constexpr size_t most_parked_bytes = size_t(96) << 20;
+constexpr uint64_t most_ctas = uint64_t(1) << 26;
 constexpr size_t depth = 3;
 
 Fault launch_fault(const Launch &launch, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -50,15 +53,18 @@ Fault check(const Launch &launch, const Options &options) {
   if (!launch.grid[0] || !launch.grid[1] || !launch.grid[2] || launch.grid[0] > 0x7fffffff || launch.grid[1] > 65535 ||
       launch.grid[2] > 65535)
     return launch_fault(launch, "a grid of %u x %u x %u blocks", launch.grid[0], launch.grid[1], launch.grid[2]);
+  if (uint64_t(launch.grid[0]) * launch.grid[1] > most_ctas / launch.grid[2])
+    return launch_fault(launch, "more than %llu blocks are too many for the emulator",
+                        static_cast<unsigned long long>(most_ctas));
   if (x * y * z > e.max_threads)
     return launch_fault(launch, "%u threads where the kernel allows %u", x * y * z, e.max_threads);
   for (int k = 0; k < 3 && e.required_block[0]; ++k)
     if (launch.block[k] != e.required_block[k])
       return launch_fault(launch, "a block of %u x %u x %u where the kernel requires %u x %u x %u", x, y, z,
                           e.required_block[0], e.required_block[1], e.required_block[2]);
-  if (e.static_shared + e.dynamic_align + uint64_t(launch.dynamic_shared) > options.max_shared + e.dynamic_align)
-    return launch_fault(launch, "%zu bytes of shared memory where a block has %u",
-                        e.static_shared + launch.dynamic_shared, options.max_shared);
+  size_t shared = align_up(e.static_shared, e.dynamic_align) + launch.dynamic_shared;
+  if (shared > options.max_shared)
+    return launch_fault(launch, "%zu bytes of shared memory where a block has %u", shared, options.max_shared);
   if (launch.parameters.size() != e.parameter_bytes)
     return launch_fault(launch, "%zu parameter bytes where the kernel takes %zu", launch.parameters.size(),
                         e.parameter_bytes);
@@ -147,6 +153,8 @@ struct Machine::State {
     auto &spare = s.spare[index];
     const Launch &launch = s.chain[s.current];
     Progress &progress = s.progress[s.current];
+    const unsigned mode = _mm_getcsr(); // the caller's may flush subnormals
+    _mm_setcsr(0x1f80);
     uint64_t seed = s.options.seed ? s.options.seed * 0x9e3779b97f4a7c15 + s.current : 0;
     for (uint64_t at; !s.failed && (at = s.cursor++) < s.todo.size();) {
       uint64_t id = s.todo[at];
@@ -181,6 +189,7 @@ struct Machine::State {
         }
       }
     }
+    _mm_setcsr(mode);
   }
 
   uint64_t grid_size(size_t n) const { return uint64_t(chain[n].grid[0]) * chain[n].grid[1] * chain[n].grid[2]; }
@@ -278,6 +287,7 @@ Fault Machine::run(std::span<const Launch> chain, Counters *counters) {
     if (w.fault && !fault) fault = w.fault;
   }
   if (counters) counters->launches += chain.size();
+  for (auto &list : s.spare) list.resize(std::min<size_t>(list.size(), 2)); // many were parked
   s.progress.clear();
   return fault;
 }

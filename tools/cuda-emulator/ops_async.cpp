@@ -19,8 +19,13 @@ uint64_t source_offset(const Instr &i, const Warp &w) {
 void land(Warp &w, AsyncCopy &copy, uint32_t lanes) {
   uint8_t *shared = w.cta->shared.data();
   each_lane(lanes, [&](uint32_t l) {
-    memcpy(shared + copy.to[l], reinterpret_cast<const void *>(copy.from[l]), copy.source_bytes[l]);
-    memset(shared + copy.to[l] + copy.source_bytes[l], 0, copy.bytes - copy.source_bytes[l]);
+    const void *from = reinterpret_cast<const void *>(copy.from[l]);
+    if (copy.source_bytes[l] == 16) {
+      memcpy(shared + copy.to[l], from, 16);
+    } else {
+      memcpy(shared + copy.to[l], from, copy.source_bytes[l]);
+      memset(shared + copy.to[l] + copy.source_bytes[l], 0, copy.bytes - copy.source_bytes[l]);
+    }
   });
 }
 
@@ -77,7 +82,7 @@ Next copy_async(const Instr &i, Warp &w, uint32_t mask) {
   AsyncCopies when = cta.worker->async_copies;
   copy.landed = when == AsyncCopies::eager || (when == AsyncCopies::random && (next_random(cta.random) & 1));
   if (copy.landed) land(w, copy, mask);
-  each_lane(mask, [&](uint32_t l) { memset(cta.state.data() + copy.to[l], shared_pending, i.x); });
+  each_lane(mask, [&](uint32_t l) { set_state(cta.state.data() + copy.to[l], i.x, shared_pending); });
   while (mask) { // lanes may be filling different groups
     copy.group = w.async_group[std::countr_zero(mask)];
     copy.mask = 0;
@@ -106,7 +111,7 @@ Next wait_group(const Instr &i, Warp &w, uint32_t mask) {
     copy.mask &= ~ready;
     Addresses s;
     each_lane(ready, [&](uint32_t l) {
-      memset(cta.state.data() + copy.to[l], shared_written, copy.bytes);
+      set_state(cta.state.data() + copy.to[l], copy.bytes, shared_written);
       s.at[l] = copy.to[l];
     });
     if (cta.races && !races_access(i, w, ready, s.at, copy.bytes, true)) return Next::fault;

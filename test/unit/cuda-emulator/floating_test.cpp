@@ -1,6 +1,7 @@
 // Floating-point instructions and conversions: rounding, NaN, subnormals, saturation.
 #include "gpu.h"
 #include <cmath>
+#include <immintrin.h>
 
 using namespace ingot::emulator;
 using V = std::vector<uint32_t>;
@@ -43,6 +44,15 @@ TEST(Floating, FlushToZeroKeepsTheSign) {
   EXPECT_EQ(op("add.ftz.f32", {0x00000001, 0x80000001}, {0, minus_zero}), (V{0, minus_zero}));
   EXPECT_EQ(op("mul.rn.ftz.f32", all({0x1p-100f}), all({0x1p-40f})), (V{0}));
   EXPECT_EQ(op("mul.rn.f32", all({0x1p-100f}), all({0x1p-40f})), all({0x1p-140f}));
+}
+
+TEST(Floating, TheCallersModeDoesNotMatter) {
+  unsigned mode = _mm_getcsr();
+  _mm_setcsr(mode | 0x8040);                            // flush subnormals
+  V got = op("mul.rn.f32", {0x0d800000}, {0x2b800000}); // 2^-100 * 2^-40
+  EXPECT_NE(_mm_getcsr() & 0x8040, 0u);
+  _mm_setcsr(mode);
+  EXPECT_EQ(got, (V{0x200}));
 }
 
 TEST(Floating, MinimumAndMaximumPreferNumbersAndOrderZeroes) {

@@ -190,6 +190,7 @@ TEST(Warp, LaunchesThatCannotBe) {
   EXPECT_EQ(kind({e, {1, 1, 1}, {65, 1, 1}, 0, parameters(1u)}), Fault::launch);
   EXPECT_EQ(kind({e, {0, 1, 1}, {32, 1, 1}, 0, parameters(1u)}), Fault::launch);
   EXPECT_EQ(kind({e, {1, 1, 1}, {32, 1, 1}, 300000, parameters(1u)}), Fault::launch);
+  EXPECT_EQ(kind({e, {0x7fffffff, 65535, 65535}, {32, 1, 1}, 0, parameters(1u)}), Fault::launch);
   EXPECT_EQ(kind({e, {1, 1, 1}, {32, 1, 1}, 0, {}}), Fault::launch);
   EXPECT_EQ(kind({e, {1, 1, 1}, {64, 1, 1}, 0, parameters(1u)}), Fault::none);
 }
