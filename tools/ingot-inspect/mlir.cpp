@@ -99,9 +99,10 @@ std::string describe_mlir(const Artifact &artifact) {
   for (uint32_t i = 0; i < count_of(plan.weights()); ++i) {
     const plan::Weight &weight = *plan.weights()->Get(i);
     std::string name = symbol(weight.name(), i);
-    out += "  plan.weight " + name + " " + name + " {" + number("cols", weight.cols()) +
-           ", layout = " + quoted(text_of(weight.layout())) + ", " + number("offset", weight.offset()) + ", " +
-           number("rows", weight.rows()) + ", " + number("size", weight.size()) + "}\n";
+    out.append("  plan.weight ").append(name).append(" ").append(name);
+    out += " {" + number("cols", weight.cols()) + ", layout = " + quoted(text_of(weight.layout())) + ", " +
+           number("offset", weight.offset()) + ", " + number("rows", weight.rows()) + ", " +
+           number("size", weight.size()) + "}\n";
   }
   for (const plan::Program *each : *plan.programs()) out += program(plan, *each);
   return out + "}\n";
