@@ -7,10 +7,14 @@ namespace {
 
 using namespace cuda;
 
-constexpr uint32_t threads = 512, blocks_of_a_processor = 4;
+constexpr uint32_t read_threads = 512, read_blocks = 4; // blocks: of a processor
+constexpr uint32_t multiply_threads = 256, multiply_blocks = 2;
+constexpr uint64_t macs_of_a_turn = 8 * 16 * 8 * 16; // of a warp: 8 independent mma
+constexpr int rounds = 4;
 constexpr uint64_t piece = 64; // bytes a thread reads at a time
 
-// Each thread reads 4 x 16 bytes, a whole grid's worth apart, and folds them; what it stores never happens in earnest.
+// read: each thread reads 4 x 16 bytes, a quarter of the data apart, and folds them. multiply: each warp keeps eight
+// chains of mma busy. What they store at the end never happens in earnest: the data are zeros, the sums not negative.
 constexpr char text[] = R"(.version 7.0
 .target sm_80
 .address_size 64
@@ -69,7 +73,50 @@ $end:
   @%p2 st.global.u32 [%rd1], %r6;
   ret;
 }
+
+.visible .entry multiply(.param .u64 p_data, .param .u32 p_turns)
+{
+  .reg .pred %p<3>;
+  .reg .f32 %f<40>;
+  .reg .b32 %r<12>;
+  .reg .b64 %rd<3>;
+
+  ld.param.u64 %rd1, [p_data];
+  ld.param.u32 %r1, [p_turns];
+  cvta.to.global.u64 %rd1, %rd1;
+  mov.u32 %r2, %tid.x;
+  and.b32 %r2, %r2, 1023;
+  mov.u32 %r3, %r2;
+  mov.u32 %r4, %r2;
+  mov.u32 %r5, %r2;
+  mov.u32 %r6, %r2;
+  mov.u32 %r7, %r2;
+)"
+#define INGOT_ZERO(i) "  mov.f32 %f" #i ", 0f00000000;\n"
+#define INGOT_ZERO4(a, b, c, d) INGOT_ZERO(a) INGOT_ZERO(b) INGOT_ZERO(c) INGOT_ZERO(d)
+#define INGOT_MMA(a, b, c, d)                                                                                          \
+  "  mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%f" #a ", %f" #b ", %f" #c ", %f" #d                           \
+  "}, {%r2, %r3, %r4, %r5}, {%r6, %r7}, {%f" #a ", %f" #b ", %f" #c ", %f" #d "};\n"
+#define INGOT_ADD(i) "  add.rn.f32 %f0, %f0, %f" #i ";\n"
+#define INGOT_EACH(X)                                                                                                  \
+  X(0, 1, 2, 3)                                                                                                        \
+  X(4, 5, 6, 7) X(8, 9, 10, 11) X(12, 13, 14, 15) X(16, 17, 18, 19) X(20, 21, 22, 23) X(24, 25, 26, 27)                \
+      X(28, 29, 30, 31)
+    INGOT_EACH(INGOT_ZERO4) "$again:\n" INGOT_EACH(INGOT_MMA) R"(
+  sub.u32 %r1, %r1, 1;
+  setp.ne.u32 %p1, %r1, 0;
+  @%p1 bra $again;
+)" INGOT_ADD(4) INGOT_ADD(8) INGOT_ADD(12) INGOT_ADD(16) INGOT_ADD(20) INGOT_ADD(24) INGOT_ADD(28) R"(
+  setp.lt.f32 %p2, %f0, 0f00000000;
+  @%p2 st.global.f32 [%rd1], %f0;
+  ret;
+}
 )";
+#undef INGOT_ZERO
+#undef INGOT_ZERO4
+#undef INGOT_MMA
+#undef INGOT_ADD
+#undef INGOT_EACH
 
 Status probe_bytes(Driver &driver, CUdevice device, uint64_t *bytes) {
   size_t free = 0, total = 0;
@@ -83,7 +130,7 @@ Status probe_bytes(Driver &driver, CUdevice device, uint64_t *bytes) {
 
 } // namespace
 
-Status GpuReadProbe::open() {
+Status GpuProbe::open() {
   INGOT_TRY(driver_.open());
   INGOT_TRY(INGOT_CUDA(driver_, cuDeviceGet, &device_, 0));
   INGOT_TRY(INGOT_CUDA(driver_, cuDevicePrimaryCtxRetain, &context_, device_));
@@ -91,7 +138,7 @@ Status GpuReadProbe::open() {
   return prepare();
 }
 
-Status GpuReadProbe::prepare() {
+Status GpuProbe::prepare() {
   int processors = 1;
   uint64_t bytes;
   INGOT_TRY(INGOT_CUDA(driver_, cuDeviceGetAttribute, &processors, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, device_));
@@ -103,39 +150,58 @@ Status GpuReadProbe::prepare() {
   INGOT_TRY(INGOT_CUDA(driver_, cuEventCreate, &begin_, CU_EVENT_DEFAULT));
   INGOT_TRY(INGOT_CUDA(driver_, cuEventCreate, &end_, CU_EVENT_DEFAULT));
   INGOT_TRY(INGOT_CUDA(driver_, cuModuleLoadDataEx, &module_, text, 0, nullptr, nullptr));
-  INGOT_TRY(INGOT_CUDA(driver_, cuModuleGetFunction, &kernel_, module_, "read"));
+  INGOT_TRY(INGOT_CUDA(driver_, cuModuleGetFunction, &read_, module_, "read"));
+  INGOT_TRY(INGOT_CUDA(driver_, cuModuleGetFunction, &multiply_, module_, "multiply"));
   return memory_.zero(driver_, region_, stream_);
 }
 
-Status GpuReadProbe::launch() {
-  CUdeviceptr data = memory_.address(region_);
-  uint64_t pieces = memory_.size(region_) / piece;
+// The least of a few rounds.
+Status GpuProbe::time(CUfunction kernel, uint32_t blocks, uint32_t threads, void **parameters, double *seconds) {
   CUlaunchConfig config = {};
-  config.gridDimX = processors_ * blocks_of_a_processor;
+  config.gridDimX = processors_ * blocks;
   config.gridDimY = config.gridDimZ = config.blockDimY = config.blockDimZ = 1;
   config.blockDimX = threads;
   config.hStream = stream_;
-  void *parameters[] = {&data, &pieces};
-  return INGOT_CUDA(driver_, cuLaunchKernelEx, &config, kernel_, parameters, nullptr);
-}
-
-Status GpuReadProbe::measure(double *bytes_per_second) {
-  constexpr int rounds = 4;
-  *bytes_per_second = 0;
+  *seconds = 1e9;
   INGOT_TRY(INGOT_CUDA(driver_, cuCtxSetCurrent, context_));
   for (int round = 0; round < rounds; ++round) {
     float ms = 0;
     INGOT_TRY(INGOT_CUDA(driver_, cuEventRecord, begin_, stream_));
-    INGOT_TRY(launch());
+    INGOT_TRY(INGOT_CUDA(driver_, cuLaunchKernelEx, &config, kernel, parameters, nullptr));
     INGOT_TRY(INGOT_CUDA(driver_, cuEventRecord, end_, stream_));
     INGOT_TRY(INGOT_CUDA(driver_, cuEventSynchronize, end_));
     INGOT_TRY(INGOT_CUDA(driver_, cuEventElapsedTime, &ms, begin_, end_));
-    if (ms > 0) *bytes_per_second = std::max(*bytes_per_second, double(memory_.size(region_)) * 1e3 / double(ms));
+    if (ms > 0) *seconds = std::min(*seconds, double(ms) / 1e3);
   }
   return {};
 }
 
-GpuReadProbe::~GpuReadProbe() {
+Status GpuProbe::measure_reading(double *bytes_per_second) {
+  CUdeviceptr data = memory_.address(region_);
+  uint64_t pieces = memory_.size(region_) / piece;
+  void *parameters[] = {&data, &pieces};
+  double seconds;
+  INGOT_TRY(time(read_, read_blocks, read_threads, parameters, &seconds));
+  *bytes_per_second = double(memory_.size(region_)) / seconds;
+  return {};
+}
+
+// Long enough for the launch not to count.
+Status GpuProbe::measure_multiplying(double *per_second) {
+  CUdeviceptr data = memory_.address(region_);
+  uint32_t turns = 8;
+  double seconds = 0;
+  while (seconds < 4e-4 && turns < 1u << 16) {
+    turns *= 2;
+    void *parameters[] = {&data, &turns};
+    INGOT_TRY(time(multiply_, multiply_blocks, multiply_threads, parameters, &seconds));
+  }
+  double warps = double(processors_) * multiply_blocks * multiply_threads / 32;
+  *per_second = warps * turns * double(macs_of_a_turn) / seconds;
+  return {};
+}
+
+GpuProbe::~GpuProbe() {
   if (!context_) return;
   (void)INGOT_CUDA(driver_, cuCtxSetCurrent, context_);
   if (module_) (void)INGOT_CUDA(driver_, cuModuleUnload, module_);

@@ -1,25 +1,27 @@
-// How fast the GPU reads its memory: a kernel that does nothing else, over at least sixteen times the L2 cache. Timed
-// by the GPU's own events; what decode speeds are a fraction of.
+// What the GPU can do: how fast it reads its memory (a kernel that does nothing else, over at least sixteen times the
+// L2 cache), and how fast its tensor cores multiply (mma.sync m16n8k16, f16 -> f32, from registers). Timed by the GPU's
+// own events; what measured speeds are a fraction of.
 #pragma once
 #include "runtime/device/cuda/driver.h"
 #include "runtime/device/cuda/memory.h"
 
 namespace ingot {
 
-class GpuReadProbe {
+class GpuProbe {
 public:
-  GpuReadProbe() = default;
-  GpuReadProbe(const GpuReadProbe &) = delete;
-  ~GpuReadProbe();
+  GpuProbe() = default;
+  GpuProbe(const GpuProbe &) = delete;
+  ~GpuProbe();
 
   // Takes its memory from what sessions have left.
   Status open();
-  // Bytes a second: the best of a few rounds.
-  Status measure(double *bytes_per_second);
+  // Bytes a second, multiply-adds a second: the best of a few rounds.
+  Status measure_reading(double *bytes_per_second);
+  Status measure_multiplying(double *per_second);
 
 private:
   Status prepare();
-  Status launch();
+  Status time(cuda::CUfunction kernel, uint32_t blocks, uint32_t threads, void **parameters, double *seconds);
 
   cuda::Driver driver_;
   cuda::DeviceMemory memory_;
@@ -28,7 +30,7 @@ private:
   cuda::CUstream stream_ = nullptr;
   cuda::CUevent begin_ = nullptr, end_ = nullptr;
   cuda::CUmodule module_ = nullptr;
-  cuda::CUfunction kernel_ = nullptr;
+  cuda::CUfunction read_ = nullptr, multiply_ = nullptr;
   uint32_t region_ = 0, processors_ = 1;
 };
 

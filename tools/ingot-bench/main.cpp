@@ -5,6 +5,7 @@
 #include "tools/ingot-bench/quality.h"
 #include "tools/ingot-bench/random_weights.h"
 #include "tools/ingot-bench/speed.h"
+#include "tools/ingot-bench/step_times.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -83,22 +84,35 @@ void print_text(const BenchOptions &options, const SpeedReport &report, const Qu
          quality->reference_perplexity);
 }
 
+Status compare(const BenchOptions &options, const Artifact &artifact, Quality *quality) {
+  std::string text;
+  Artifact other;
+  RandomWeights random; // the same seed: equal layouts get equal weights
+  INGOT_TRY(read_text(options.text, &text));
+  INGOT_TRY(Artifact::open(options.reference.c_str(), {.cpu_level = getenv("INGOT_CPU")}, &other));
+  const Artifact &reference = options.reference == options.model ? artifact : other;
+  if (options.random_weights && &reference == &other) INGOT_TRY(random.replace(&other));
+  DeviceKind device;
+  INGOT_TRY(parse_device(options.device.empty() ? nullptr : options.device.c_str(), &device));
+  return measure_quality(artifact, device, reference, text, quality);
+}
+
 Status bench(BenchOptions &options) {
-  ArtifactOptions how = {.cpu_level = getenv("INGOT_CPU")};
   RandomWeights random;
-  Artifact artifact, reference;
-  INGOT_TRY(Artifact::open(options.model.c_str(), how, &artifact));
+  Artifact artifact;
+  INGOT_TRY(Artifact::open(options.model.c_str(), {.cpu_level = getenv("INGOT_CPU")}, &artifact));
   if (options.random_weights) INGOT_TRY(random.replace(&artifact));
+  if (!options.steps.empty()) {
+    StepTimes times;
+    INGOT_TRY(measure_steps(artifact, options, &times));
+    print(times, options.json);
+    return {};
+  }
   SpeedReport speed = {};
   Quality quality;
   bool with_quality = !options.reference.empty();
   if (with_quality) {
-    std::string text;
-    INGOT_TRY(read_text(options.text, &text));
-    INGOT_TRY(Artifact::open(options.reference.c_str(), how, &reference));
-    DeviceKind device;
-    INGOT_TRY(parse_device(options.device.empty() ? nullptr : options.device.c_str(), &device));
-    INGOT_TRY(measure_quality(artifact, device, reference, text, &quality));
+    INGOT_TRY(compare(options, artifact, &quality));
   } else {
     bool on_gpu = options.device == "cuda" || (options.device.empty() && !artifact.program(plan::Target::cpu));
     if (on_gpu) options.threads = {1}; // means nothing there

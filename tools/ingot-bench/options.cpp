@@ -8,7 +8,7 @@ namespace ingot {
 namespace {
 
 struct Lists {
-  std::string prompts, tokens, depths, batches, threads;
+  std::string prompts, tokens, depths, batches, threads, steps;
 };
 
 // Reads a list option that was given: every entry at least `least`. An error text, or "".
@@ -24,8 +24,10 @@ std::string finish(const CLI::App &app, const Lists &lists, BenchOptions *o) {
   for (std::string wrong :
        {read_list(app, "-p", lists.prompts, 1, &o->prompts), read_list(app, "-n", lists.tokens, 1, &o->tokens),
         read_list(app, "-d", lists.depths, 0, &o->depths), read_list(app, "-b", lists.batches, 1, &o->batches),
-        read_list(app, "-t", lists.threads, 1, &o->threads)})
+        read_list(app, "--steps", lists.steps, 1, &o->steps), read_list(app, "-t", lists.threads, 1, &o->threads)})
     if (!wrong.empty()) return wrong;
+  for (int32_t rows : o->steps)
+    if (rows > 32768) return "--steps: at most 32768 rows";
   for (int32_t batch : o->batches)
     if (batch > 4096) return "-b: at most 4096 sequences";
   for (int32_t threads : o->threads)
@@ -50,11 +52,13 @@ bool parse_options(int argc, char **argv, BenchOptions *options, int *exit_code)
   app.add_option("-t", lists.threads, "threads of the CPU (default: what affinity and cgroup allow)");
   app.add_option("-r", options->repeats, "repeats, interleaved (default 5)")->check(CLI::Range(1, 1000));
   app.add_flag("--json", options->json, "one JSON object");
-  auto random = app.add_flag("--random-weights", options->random_weights,
-                             "seeded random weights in the place of the file's (for artifacts made with --no-weights)");
+  app.add_option(
+      "--steps", lists.steps,
+      "instead: the time of each kernel in a step of so many rows, against the machine's read and multiply limits");
+  app.add_flag("--random-weights", options->random_weights,
+               "seeded random weights in the place of the file's (for artifacts made with --no-weights)");
   app.add_option("--quality", quality, "REF.ingot TEXT: KL divergence, top-1 agreement, perplexity on a text file")
-      ->expected(2)
-      ->excludes(random);
+      ->expected(2);
   app.footer(
       "tok/s: median, least and most of the repeats. read: bytes of weights a token x tok/s, as a fraction of the\n"
       "best read probe of the same run and thread count (or GPU). Exit codes: 0 done, 1 bad input, 2 usage, 3 our own\n"

@@ -13,7 +13,7 @@ namespace {
 // The read limit of what the session runs on.
 struct Probe {
   ReadProbe cpu;
-  GpuReadProbe gpu;
+  GpuProbe gpu;
   bool on_gpu = false;
 
   Status open(const Session &session, uint32_t threads) {
@@ -21,7 +21,7 @@ struct Probe {
     return on_gpu ? gpu.open() : cpu.open(session.artifact(), threads);
   }
   Status measure(double *bytes_per_second) {
-    return on_gpu ? gpu.measure(bytes_per_second) : cpu.measure(bytes_per_second);
+    return on_gpu ? gpu.measure_reading(bytes_per_second) : cpu.measure(bytes_per_second);
   }
 };
 
