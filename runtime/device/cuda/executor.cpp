@@ -41,6 +41,15 @@ uint64_t count_launches(const plan::Program &program) {
   return count;
 }
 
+// "5.1 GB", "320 MB"
+struct SizeText {
+  char text[24];
+  explicit SizeText(uint64_t bytes) {
+    bool large = bytes >= 1000000000;
+    snprintf(text, sizeof text, large ? "%.1f GB" : "%.0f MB", double(bytes) * (large ? 1e-9 : 1e-6));
+  }
+};
+
 // 1,234,567
 const char *with_commas(uint64_t number, char (&text)[32]) {
   char *next = text + sizeof text - 1;
@@ -128,17 +137,17 @@ Status CudaExecutor::compare_with_free() {
   if (need <= free) return {};
   for (uint32_t g = 0; g < n_groups_; ++g) pages += memory_.size(pools_[g]);
   char tokens[32];
-  double gb = 1e-9;
   if (need - pages > free)
-    return Status::error(Code::no_memory,
-                         "the GPU (%.60s) is too small: the model needs %.1f GB without any KV cache, %.1f GB of %.1f "
-                         "are free: free some, take a larger GPU, or compile with smaller weights (--quantize)",
-                         card_.name, double(need - pages) * gb, double(free) * gb, double(total) * gb);
+    return Status::error(
+        Code::no_memory,
+        "the GPU (%.60s) is too small: the model needs %s without any KV cache, %s of %s are free: free "
+        "some, take a larger GPU, or compile with smaller weights (--quantize)",
+        card_.name, SizeText(need - pages).text, SizeText(free).text, SizeText(total).text);
   return Status::error(Code::no_memory,
-                       "needs %.1f GB for %u sequences x %s tokens, %.1f GB free on the GPU (%.60s): use --kv-memory, "
+                       "needs %s for %u sequences x %s tokens, %s free on the GPU (%.60s): use --kv-memory, "
                        "--max-context or --max-sequences",
-                       double(need) * gb, options_.most_segments, with_commas(options_.max_context, tokens),
-                       double(free) * gb, card_.name);
+                       SizeText(need).text, options_.most_segments, with_commas(options_.max_context, tokens),
+                       SizeText(free).text, card_.name);
 }
 
 // Everything but the weights starts as zeros: page 0 and rows of pads are read, though nothing comes of it.

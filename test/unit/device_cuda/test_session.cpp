@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <gtest/gtest.h>
+#include <memory>
+#include <thread>
 
 namespace ingot::test {
 namespace {
@@ -189,6 +191,34 @@ TEST(CudaSession, AProfileHasEveryGrid) {
   ASSERT_TRUE(feed(session, sequence, tokens_of(1, 6), 3, &rows).ok());
   EXPECT_EQ(seen.grids, 11u); // embed, 2 x (prepare, linear, append, attend), finish, logits
   EXPECT_EQ(seen.finishes, 2u);
+}
+
+TEST(CudaSession, SessionsOfTwoThreadsShareTheGpu) {
+  GpuToy toy;
+  std::vector<int32_t> tokens[2] = {tokens_of(11, 30), tokens_of(12, 30)};
+  Rows expected[2], rows[2];
+  for (int t = 0; t < 2; ++t) expected[t] = must_run(toy.artifact, {.device = DeviceKind::cpu}, tokens[t], 30);
+  emulate("sm=90,seed=9");
+  std::thread threads[2];
+  for (int t = 0; t < 2; ++t)
+    threads[t] = std::thread([&, t] { rows[t] = must_run(toy.artifact, on_gpu, tokens[t], 2); });
+  for (std::thread &thread : threads) thread.join();
+  for (int t = 0; t < 2; ++t) EXPECT_TRUE(rows[t] == expected[t]);
+  EXPECT_EQ(live().objects, 0u);
+}
+
+TEST(CudaSession, ASessionMayMoveBetweenThreads) {
+  GpuToy toy;
+  std::vector<int32_t> tokens = tokens_of(13, 10);
+  Rows expected = must_run(toy.artifact, {.device = DeviceKind::cpu}, tokens, 10), rows;
+  emulate("sm=90");
+  auto session = std::make_unique<Session>();
+  uint32_t sequence;
+  std::thread([&] { ASSERT_TRUE(session->open(toy.artifact, on_gpu).ok() && session->create(&sequence).ok()); }).join();
+  std::thread([&] { EXPECT_TRUE(feed(*session, sequence, tokens, 2, &rows).ok()); }).join();
+  std::thread([&] { session.reset(); }).join();
+  EXPECT_TRUE(rows == expected);
+  EXPECT_EQ(live().objects, 0u);
 }
 
 TEST(CudaSession, ACancelledStepLeavesTheSequenceAsItWas) {
