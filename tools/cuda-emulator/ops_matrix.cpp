@@ -117,9 +117,10 @@ template <bool HalfSums> inline void read_sums(Warp &w, const uint32_t *places, 
       read_a<Element::half>(w.at<uint32_t>(places[h]), c[8 * h], 8);
     } else {
       const float *even = w.at<float>(places[2 * h]), *odd = w.at<float>(places[2 * h + 1]);
+      float *flat = c[8 * h];
       for (int l = 0; l < 32; ++l) {
-        c[8 * h][2 * l] = even[l];
-        c[8 * h][2 * l + 1] = odd[l];
+        flat[2 * l] = even[l];
+        flat[2 * l + 1] = odd[l];
       }
     }
   }
