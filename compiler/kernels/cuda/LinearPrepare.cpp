@@ -45,7 +45,8 @@ struct Prepare {
     return e.iadd(e.imul(tile, int64_t(kTileColumns)), own);
   }
 
-  bool padded() { return shape.tiles() * kTileColumns != shape.cols; }
+  // Whether threads hold columns past the row's end.
+  bool padded() { return llvm::alignTo(pieceCount(shape), threads) * kPieceColumns != shape.cols; }
   Value clamped(Value column) { return padded() ? e.umin(column, e.i32c(shape.cols - 1)) : column; }
   Value inside(Value column) { return e.ult(column, e.i32c(shape.cols)); }
 

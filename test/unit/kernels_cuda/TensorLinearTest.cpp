@@ -154,6 +154,12 @@ TEST_P(TensorLinearTest, IntegersWithTerms) {
       }
 }
 
+// From less than a tile to a stage a split: how K is cut.
+TEST_P(TensorLinearTest, AnyNumberOfColumns) {
+  for (size_t k : {16, 32, 48, 128, 160, 256, 320})
+    check({{Type::int4, Zero::zero_point, Scale::f32, 32}, k, 64, true});
+}
+
 TEST_P(TensorLinearTest, FloatsWithTerms) {
   for (Type type : {Type::f16, Type::bf16})
     for (bool exact : {false, true})
