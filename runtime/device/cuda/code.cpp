@@ -89,7 +89,8 @@ Status KernelCode::load_ptx(Driver &driver, const Allocator &allocator) {
   INGOT_TRY(log.take(allocator, 4096, "PTX log"));
   memcpy(text.data(), image_.data(), image_.size());
   CUjit_option options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
-  void *values[] = {log.data(), reinterpret_cast<void *>(uintptr_t(log.size() - 1))};
+  void *size = reinterpret_cast<void *>(log.size() - 1); // NOLINT(performance-no-int-to-ptr): as the driver wants it
+  void *values[] = {log.data(), size};
   CUresult result = driver->cuModuleLoadDataEx(&module_, text.data(), 2, options, values);
   if (result == CUDA_ERROR_UNSUPPORTED_PTX_VERSION)
     return Status::error(
@@ -120,22 +121,22 @@ Status KernelCode::load_image(Driver &driver, const Allocator &allocator) {
 }
 
 Status KernelCode::find(Driver &driver, const Card &card, uint32_t index) {
-  const plan::Kernel &kernel = *program_->kernels()->Get(index);
-  CUresult result = driver->cuModuleGetFunction(&kernels_[index], module_, text_of(kernel.name()));
+  const plan::Kernel &facts = *program_->kernels()->Get(index);
+  CUresult result = driver->cuModuleGetFunction(&kernels_[index].function, module_, text_of(facts.name()));
   if (result == CUDA_ERROR_NOT_FOUND)
-    return damaged(artifact_->name(), "the code for sm_%u has no kernel '%.60s'", level_, text_of(kernel.name()));
+    return damaged(artifact_->name(), "the code for sm_%u has no kernel '%.60s'", level_, text_of(facts.name()));
   INGOT_TRY(driver.check(result, "cuModuleGetFunction"));
   int threads = 0;
-  INGOT_TRY(INGOT_CUDA(driver, cuFuncGetAttribute, &threads, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, kernels_[index]));
-  if (kernel.block_threads() > uint32_t(std::max(threads, 0)) || kernel.shared_bytes() > uint32_t(card.shared_bytes))
+  INGOT_TRY(INGOT_CUDA(driver, cuFuncGetAttribute, &threads, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, kernel(index)));
+  if (facts.block_threads() > uint32_t(std::max(threads, 0)) || facts.shared_bytes() > uint32_t(card.shared_bytes))
     return Status::error(Code::unsupported,
                          "kernel '%.60s' wants %u threads and %u bytes of shared memory; this GPU (%.60s) gives it %d "
                          "and %d: compile the model for sm_%d",
-                         text_of(kernel.name()), kernel.block_threads(), kernel.shared_bytes(), card.name, threads,
+                         text_of(facts.name()), facts.block_threads(), facts.shared_bytes(), card.name, threads,
                          card.shared_bytes, card.architecture);
-  if (kernel.shared_bytes() <= shared_without_asking) return {};
-  return INGOT_CUDA(driver, cuFuncSetAttribute, kernels_[index], CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
-                    int(kernel.shared_bytes()));
+  if (facts.shared_bytes() <= shared_without_asking) return {};
+  return INGOT_CUDA(driver, cuFuncSetAttribute, kernel(index), CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+                    int(facts.shared_bytes()));
 }
 
 Status KernelCode::load(Driver &driver, const Card &card, const Allocator &allocator) {

@@ -28,7 +28,7 @@ public:
   Status load(Driver &driver, const Card &card, const Allocator &allocator);
   void unload(Driver &driver);
 
-  CUfunction kernel(uint32_t index) const { return kernels_[index]; }
+  CUfunction kernel(uint32_t index) const { return kernels_[index].function; }
   uint32_t level() const { return level_; } // of the loaded image
   // Whether kernels may begin before their predecessors have ended (they then wait for them by griddepcontrol).
   bool overlaps() const { return level_ >= 90; }
@@ -44,7 +44,10 @@ private:
   bool is_cubin_ = false;
   uint32_t level_ = 0, ptx_level_ = 0;
   CUmodule module_ = nullptr;
-  Array<CUfunction> kernels_;
+  struct Kernel {
+    CUfunction function;
+  };
+  Array<Kernel> kernels_;
 };
 
 } // namespace ingot::cuda

@@ -258,10 +258,11 @@ static_assert(offsetof(CUlaunchConfig, numAttrs) == 48);
   X(cuGraphDestroy, (CUgraph graph))
 
 // A pointer to each call, under the call's own name: what a loader fills.
-struct DriverCalls {
+struct DriverCalls { // NOLINTBEGIN(bugprone-macro-parentheses)
 #define INGOT_CUDA_POINTER(name, parameters) CUresult(*name) parameters = nullptr;
   INGOT_CUDA_CALLS(INGOT_CUDA_POINTER)
 #undef INGOT_CUDA_POINTER
+  // NOLINTEND(bugprone-macro-parentheses)
 };
 
 } // namespace ingot::cuda

@@ -201,7 +201,7 @@ Status CudaExecutor::open_profile() {
   INGOT_TRY(delay_.load(driver_));
   INGOT_TRY(grids_.take(options_.allocator, launches_, "grid times"));
   INGOT_TRY(marks_.take(options_.allocator, launches_ + 1, "grid times"));
-  for (CUevent &mark : marks_) INGOT_TRY(INGOT_CUDA(driver_, cuEventCreate, &mark, CU_EVENT_DEFAULT));
+  for (Mark &mark : marks_) INGOT_TRY(INGOT_CUDA(driver_, cuEventCreate, &mark.event, CU_EVENT_DEFAULT));
   return {};
 }
 
@@ -210,8 +210,8 @@ CudaExecutor::~CudaExecutor() {
   (void)INGOT_CUDA(driver_, cuCtxSetCurrent, context_);
   if (stream_) (void)INGOT_CUDA(driver_, cuStreamSynchronize, stream_);
   graphs_.close(driver_);
-  for (CUevent &mark : marks_)
-    if (mark) (void)INGOT_CUDA(driver_, cuEventDestroy_v2, mark);
+  for (const Mark &mark : marks_)
+    if (mark.event) (void)INGOT_CUDA(driver_, cuEventDestroy_v2, mark.event);
   for (Pinned *each : {&pinned_block_, &pinned_best_, &pinned_logits_}) each->release(driver_);
   memory_.release(driver_);
   argmax_.unload(driver_);
@@ -222,9 +222,7 @@ CudaExecutor::~CudaExecutor() {
   (void)INGOT_CUDA(driver_, cuDevicePrimaryCtxRelease_v2, card_.device);
 }
 
-uint8_t *CudaExecutor::pages(uint32_t group) const {
-  return reinterpret_cast<uint8_t *>(uintptr_t(pool_addresses_[group]));
-}
+uint8_t *CudaExecutor::pages(uint32_t group) const { return as_pointer<uint8_t>(pool_addresses_[group]); }
 
 DeviceFacts CudaExecutor::facts() const {
   return {.name = card_.name, .level = code_.level(), .memory_bytes = memory_.bytes(), .host_ns = host_ns_};

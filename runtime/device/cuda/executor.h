@@ -94,7 +94,10 @@ private:
   // When timed: a delay, an event before each launch and one behind the last; steps are then no graphs.
   Delay delay_;
   Array<GridRun> grids_;
-  Array<CUevent> marks_;
+  struct Mark {
+    CUevent event;
+  };
+  Array<Mark> marks_;
   size_t n_grids_ = 0;
 };
 

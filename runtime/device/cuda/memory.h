@@ -8,6 +8,11 @@
 
 namespace ingot::cuda {
 
+// An address of the GPU as the pointer that kernels take it for. Not for the host to follow.
+template <class T> T *as_pointer(CUdeviceptr address) {
+  return reinterpret_cast<T *>(uintptr_t(address)); // NOLINT(performance-no-int-to-ptr)
+}
+
 class DeviceMemory {
 public:
   // Notes a region of `bytes` (0: none; its address stays 0). `what` is a literal for errors.

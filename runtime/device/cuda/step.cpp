@@ -196,11 +196,11 @@ Status CudaExecutor::mark_grid(plan::Space space, const Launch &launch) {
   if (!options_.timed) return {};
   uint64_t rows = space == plan::Space::body ? batch_->n_rows : batch_->n_logits;
   grids_[n_grids_] = {space, launch.step, launch.kernel, launch.part, rows, launch.ctas, 0, 0};
-  return INGOT_CUDA(driver_, cuEventRecord, marks_[n_grids_++], stream_);
+  return INGOT_CUDA(driver_, cuEventRecord, marks_[n_grids_++].event, stream_);
 }
 
 Status CudaExecutor::mark_end() {
-  return options_.timed ? INGOT_CUDA(driver_, cuEventRecord, marks_[n_grids_], stream_) : Status();
+  return options_.timed ? INGOT_CUDA(driver_, cuEventRecord, marks_[n_grids_].event, stream_) : Status();
 }
 
 // Times of the GPU's own clock, put so that the last grid ends now.
@@ -208,7 +208,7 @@ Status CudaExecutor::time_grids() {
   uint64_t end = options_.clock();
   for (size_t i = n_grids_; i-- > 0;) {
     float ms = 0;
-    INGOT_TRY(INGOT_CUDA(driver_, cuEventElapsedTime, &ms, marks_[i], marks_[i + 1]));
+    INGOT_TRY(INGOT_CUDA(driver_, cuEventElapsedTime, &ms, marks_[i].event, marks_[i + 1].event));
     grids_[i].end = end;
     end -= uint64_t(double(std::max(ms, 0.0f)) * 1e6);
     grids_[i].begin = end;

@@ -12,8 +12,6 @@ uint64_t args_bytes(const plan::Step &step) {
   return align_up(sizeof(ingot_args) + step.bindings()->size() * sizeof(uint64_t), part);
 }
 
-template <class T> T *as_pointer(CUdeviceptr address) { return reinterpret_cast<T *>(uintptr_t(address)); }
-
 } // namespace
 
 Status StepBlock::open(const plan::Plan &plan, const plan::Program &program, const DeviceOptions &options) {
