@@ -78,6 +78,8 @@ bool check_global(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, ui
       uint64_t(std::popcount(mask)) * bytes;
   if (!worker.options->checks) return true;
   if (!check_alignment(i, w, mask, s, bytes, "global")) return false;
+  if (worker.options->global_races && w.cta->races && !races_global(i, w, mask, s.at, bytes, write, write && read))
+    return false;
   const Allocation *&last = worker.last[size_t(&i - w.cta->program->code.data())];
   uint64_t end = s.high + bytes;
   if (!holds(last, s.low, end)) last = worker.memory->find(s.low);
@@ -108,7 +110,7 @@ bool check_shared(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, ui
   }
   if (!cta.worker->options->checks) return true;
   if (!check_alignment(i, w, mask, s, bytes, "shared")) return false;
-  if (cta.races && !races_access(i, w, mask, s.at, bytes, write, write && read)) return false;
+  if (cta.races && !races_shared(i, w, mask, s.at, bytes, write, write && read)) return false;
   uint8_t *state = cta.state.data();
   auto bad = [&](uint32_t l) {
     uint8_t found = 0;

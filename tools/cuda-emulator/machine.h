@@ -31,10 +31,11 @@ enum class AsyncCopies : uint8_t { by_seed, eager, late, random };
 enum class Dependents : uint8_t { by_seed, in_order, early };
 
 struct Options {
-  uint64_t seed = 0;    // 0: the plainest schedule (CTAs and warps in order, copies eager, dependents in order)
-  unsigned threads = 1; // host threads over CTAs
-  bool checks = true;   // memory checks
-  bool races = false;   // shared-memory race detector; slow
+  uint64_t seed = 0;         // 0: the plainest schedule (CTAs and warps in order, copies eager, dependents in order)
+  unsigned threads = 1;      // host threads over CTAs
+  bool checks = true;        // memory checks
+  bool races = false;        // shared-memory race detector; slow
+  bool global_races = false; // with `races`: global memory too, between threads of one CTA; slower still
   // Lanes of a warp drift apart between .sync instructions, as independent thread scheduling allows: shows a missing
   // bar.warp.sync, in global memory too. Slower.
   bool drift = false;

@@ -114,7 +114,7 @@ Next wait_group(const Instr &i, Warp &w, uint32_t mask) {
       set_state(cta.state.data() + copy.to[l], copy.bytes, shared_written);
       s.at[l] = copy.to[l];
     });
-    if (cta.races && !races_access(i, w, ready, s.at, copy.bytes, true)) return Next::fault;
+    if (cta.races && !races_shared(i, w, ready, s.at, copy.bytes, true)) return Next::fault;
   }
   std::erase_if(w.copies, [](const AsyncCopy &copy) { return !copy.mask; });
   return Next::step;

@@ -210,9 +210,10 @@ CtaEnd run(Cta &cta, Worker &worker);
 // --- races.cpp
 void races_start(Cta &cta);
 void races_stop(Cta &cta);
-// Lanes of `mask` touch `bytes` bytes of shared memory at at[lane]. False (and the fault is set) when that races.
-// Atomic accesses do not race with each other.
-bool races_access(const Instr &i, Warp &w, uint32_t mask, const uint64_t *at, uint32_t bytes, bool write,
+// Lanes of `mask` touch `bytes` bytes at at[lane]. False (and the fault is set) when that races. Atomic accesses do not
+// race with each other.
+bool races_global(const Instr &i, Warp &w, uint32_t mask, const uint64_t *at, uint32_t bytes, bool write, bool atomic);
+bool races_shared(const Instr &i, Warp &w, uint32_t mask, const uint64_t *at, uint32_t bytes, bool write,
                   bool atomic = false);
 // A barrier completed that warps `arrived` came to and warps `waited` (a subset) left.
 void races_join(Cta &cta, uint32_t arrived, uint32_t waited);

@@ -117,6 +117,28 @@ TEST(Races, AMissingBarrierIsFound) {
                    .fault);
 }
 
+TEST(Races, GlobalMemoryBetweenThreadsOfABlock) {
+  auto exchange = [](const std::string &sync, const std::string &distance, const std::string &then = "") {
+    Gpu gpu;
+    gpu.options.races = gpu.options.global_races = true;
+    uint64_t a = gpu.array(V(64, 99));
+    return run(gpu, "u64",
+               "mov.u32 %r0, %tid.x; ld.param.u64 %d2, [p0]; mad.wide.u32 %d3, %r0, 4, %d2; st.global.u32 [%d3], %r0;" +
+                   sync + "xor.b32 %r2, %r0, " + distance +
+                   "; mad.wide.u32 %d3, %r2, 4, %d2; ld.global.u32 %r1, [%d3];" + then,
+               parameters(a), 64);
+  };
+  EXPECT_EQ(exchange("", "1;").kind, Fault::race);
+  EXPECT_FALSE(exchange("bar.warp.sync -1;", "1;"));
+  EXPECT_EQ(exchange("bar.warp.sync -1;", "32;").kind, Fault::race);
+  EXPECT_FALSE(exchange("bar.sync 0;", "32;"));
+  EXPECT_FALSE(exchange("", "0;"));
+  EXPECT_EQ(
+      exchange("bar.sync 0;", "32;", "st.global.u32 [%d3], %r0; st.global.u32 [%d2], %r0; ld.global.u32 %r1, [%d2];")
+          .kind,
+      Fault::race);
+}
+
 TEST(Races, AtomicsDoNotRaceWithEachOther) {
   const std::string zero = "setp.eq.u32 %p1, %r0, 0; mov.u32 %r1, 0; @%p1 st.shared.u32 [s], %r1; bar.sync 0;";
   EXPECT_FALSE(
