@@ -151,6 +151,7 @@ CUresult Driver::open_context() {
   Options options;
   options.threads = settings.threads;
   options.races = settings.races;
+  options.global_races = settings.races > 1;
   options.drift = settings.drift;
   options.coverage = !settings.coverage.empty();
   options.checks = settings.checks;

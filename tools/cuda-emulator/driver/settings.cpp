@@ -84,7 +84,7 @@ struct Reader {
     if (key == "driver") return number(s.driver, 1000, 99990);
     if (key == "seed") return number(s.seed, 0, ~uint64_t(0));
     if (key == "threads") return number(s.threads, 0, 256);
-    if (key == "races") return number(s.races, 0, 1);
+    if (key == "races") return number(s.races, 0, 2);
     if (key == "drift") return number(s.drift, 0, 1);
     if (key == "checks") return number(s.checks, 0, 1);
     if (key == "trace") return number(s.trace, 0, 1);

@@ -25,7 +25,7 @@ struct Settings {
   int driver = 12040;       // as cuDriverGetVersion answers
   uint64_t seed = 0;        // 0: work runs as late as is legal, 1: at once, others: drawn
   unsigned threads = 0;     // host threads of the interpreter; 0: as many as the process may use
-  bool races = false;       // look for races in shared memory
+  int races = 0;            // look for races: 1 in shared memory, 2 in global memory too
   bool drift = false;       // lanes of a warp drift apart between .sync instructions
   bool checks = true;       // check every memory access
   bool trace = false;       // a line in the log for every call
