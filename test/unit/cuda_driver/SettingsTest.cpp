@@ -9,7 +9,7 @@ TEST(Settings, EveryKeyIsRead) {
   Settings settings;
   Status status =
       parse_settings("sm=80,sms=108,memory=80G,seed=9,threads=2,driver=12010,races=1,fail=cuMemAlloc_v2:3:2,"
-                     "fail=*:7,hang=spin,log=emulator.log,devices=0",
+                     "fail=*:7,hang=spin,log=emulator.log,mutate=7,coverage=lines,grid=3,drift=1,devices=0",
                      &settings);
   ASSERT_TRUE(status.ok()) << status.message();
   EXPECT_EQ(settings.sm, 80u);
@@ -17,6 +17,9 @@ TEST(Settings, EveryKeyIsRead) {
   EXPECT_EQ(settings.driver, 12010);
   EXPECT_TRUE(settings.races);
   EXPECT_EQ(settings.devices, 0u);
+  EXPECT_EQ(settings.mutate, 7u);
+  EXPECT_EQ(settings.grid, 3u);
+  EXPECT_TRUE(settings.drift);
   ASSERT_EQ(settings.injections.size(), 2u);
   EXPECT_EQ(settings.injections[0].call, "cuMemAlloc_v2");
   EXPECT_EQ(settings.injections[0].nth, 3u);
@@ -26,7 +29,7 @@ TEST(Settings, EveryKeyIsRead) {
 
 TEST(Settings, WhatIsNotUnderstoodIsRefusedByName) {
   for (const char *text : {"sn=80", "sm=", "sm=eighty", "memory=12Q", "memory=99999999999999999999", "seed=-1",
-                           "races=2", "fail=cuMemAlloc_v2", "fail=cuMemAlloc:1", "fail=*:0", "fail=*:x", "log="}) {
+                           "races=3", "fail=cuMemAlloc_v2", "fail=cuMemAlloc:1", "fail=*:0", "fail=*:x", "log="}) {
     Settings settings;
     Status status = parse_settings(text, &settings);
     EXPECT_FALSE(status.ok()) << text;
