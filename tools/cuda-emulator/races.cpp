@@ -75,7 +75,10 @@ static bool report(const Instr &i, Warp &w, uint32_t lane, uint64_t at, bool wri
 static bool races_shared_byte(const Instr &i, Warp &w, uint32_t lane, uint64_t byte, bool write, bool atomic) {
   RaceShadow &r = *w.cta->races;
   RaceShadow::Mark &writer = r.writers[byte], *readers = &r.readers[byte * r.warps], now = r.mark(i, w, lane, atomic);
-  if (r.unordered(writer, w, lane, atomic)) return report(i, w, lane, byte, write, writer, "wrote", "shared");
+  // Lanes of one store may write the same place (the same value, surely), together or one after the other.
+  bool same_store = write && writer.warp == w.index && writer.line == i.line;
+  if (!same_store && r.unordered(writer, w, lane, atomic))
+    return report(i, w, lane, byte, write, writer, "wrote", "shared");
   if (!write) {
     RaceShadow::Mark &mine = readers[w.index];
     if (mine.clock && mine.epoch == w.sync_epoch && mine.lane != lane) now.lane = 32;
