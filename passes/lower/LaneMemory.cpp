@@ -76,7 +76,7 @@ Class classOf(Value address) {
 struct Access {
   Class memory;
   bool write;
-  int lane; // that makes it; -1: all, any element; -2: all, striped
+  int lane; // that makes it; -1: all, any element; -1 - n: all, striped in elements of n bytes
   Value base;
   int64_t begin, end; // bytes from base; without base: anywhere
 
@@ -86,6 +86,7 @@ struct Access {
   bool waitsFor(const Access &other) const {
     bool known = memory.kind != Class::unknown && other.memory.kind != Class::unknown;
     if ((known && memory != other.memory) || (!write && !other.write) || apart(other)) return false;
+    if (write && other.write && known && memory.kind != Class::scratch) return false;
     return lane != other.lane || lane == -1;
   }
   bool operator==(const Access &) const = default;
@@ -127,7 +128,8 @@ struct Waits {
     int64_t size = bytes * (vector ? vector.getDimSize(0) : 1);
     int lane = -1;
     if (vector)
-      lane = bytes == 4 && vector.getDimSize(0) == 16 && divisorOf(address) == 64 ? -2 : -1;
+      lane =
+          vector.getDimSize(0) == 16 && bytes <= 4 && divisorOf(address) >= 16 * uint64_t(bytes) ? -1 - int(bytes) : -1;
     else if (write)
       lane = storingLane(op);
     return Access{memory, write, lane, place.base, place.offset, place.offset + size};

@@ -55,7 +55,7 @@ struct FloatTile {
   }
 
   SmallVector<Value> floatWeights(SmallVector<Value> acc) {
-    int64_t unroll = e.cuda() ? 16 : 8; // loads in flight
+    int64_t unroll = !e.cuda() ? 8 : tile.rows.size() == 1 ? 32 : 8; // loads in flight
     int64_t whole = cols / unroll * unroll;
     acc = e.loop(e.i64c(0), e.i64c(whole), unroll, acc,
                  [&](Value k, ValueRange inner) { return floatColumns(k, unroll, inner); });

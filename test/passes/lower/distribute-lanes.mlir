@@ -149,3 +149,41 @@ func.func @native(%args: !llvm.ptr, %scratch: !llvm.ptr, %x: i32, %shared: !llvm
   llvm.store %x, %shared : i32, !llvm.ptr<3>
   return
 }
+
+// -----
+
+// Results are written once: their stores do not wait for each other, though other lanes make them. What is read back
+// from a result's row by another lane does.
+// CHECK-LABEL: @results
+// CHECK: llvm.store
+// CHECK-NOT: ptx.warp_sync
+// CHECK: llvm.store
+// CHECK: ptx.warp_sync
+// CHECK-NEXT: llvm.load {{.*}} -> f32
+func.func @results(%args: !llvm.ptr, %scratch: !llvm.ptr) -> f32 {
+  %slot = llvm.getelementptr %args[16] : (!llvm.ptr) -> !llvm.ptr, i8
+  %row = llvm.load %slot : !llvm.ptr -> !llvm.ptr
+  %far = llvm.load %args : !llvm.ptr -> i64
+  %lanes = arith.constant dense<1.0> : vector<16xf32>
+  %here = llvm.getelementptr %row[4] : (!llvm.ptr) -> !llvm.ptr, i8
+  llvm.store %lanes, %here : vector<16xf32>, !llvm.ptr
+  %there = llvm.getelementptr %row[%far] : (!llvm.ptr, i64) -> !llvm.ptr, i8
+  llvm.store %lanes, %there : vector<16xf32>, !llvm.ptr
+  %x = llvm.load %here : !llvm.ptr -> f32
+  return %x : f32
+}
+
+// -----
+
+// Elements of two bytes at multiples of 32 meet the same lane again.
+// CHECK-LABEL: @halves
+// CHECK-NOT: ptx.warp_sync
+// CHECK: return
+func.func @halves(%args: !llvm.ptr, %scratch: !llvm.ptr) {
+  %place = llvm.getelementptr %scratch[32] : (!llvm.ptr) -> !llvm.ptr, i8
+  %x = llvm.load %place : !llvm.ptr -> vector<16xf16>
+  llvm.store %x, %scratch : vector<16xf16>, !llvm.ptr
+  %y = llvm.load %scratch : !llvm.ptr -> vector<16xf16>
+  llvm.store %y, %place : vector<16xf16>, !llvm.ptr
+  return
+}
