@@ -2,10 +2,10 @@
 // way round. Private to distribute-lanes.
 //
 // An access belongs to a class of memory (scratch, one slot of the arguments block, everything else), and classes do
-// not overlap but for buffers that a launch reads and writes lane by lane (kernels/cpu, invariant 4). Inside a class
+// not overlap but for buffers that a launch reads and writes lane by lane (kernels/cpu, invariant 5). Inside a class
 // two accesses are ordered without waiting when the same lane makes both: 16 elements of n bytes at a multiple of 16 n
 // always meet the same lanes (*striped*), scalars are stored by lane 0 alone. Outside scratch two stores never wait for
-// each other: a result is written once, or again by the same lane. All else waits.
+// each other: a result is written once, or again by the same lane (invariant 4). All else waits.
 #pragma once
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/DenseSet.h"
