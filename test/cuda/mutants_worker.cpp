@@ -72,7 +72,8 @@ private:
 int main(int argc, char **argv) {
   const char *path = getenv("INGOT_CUDA_DRIVER");
   void *driver = path ? dlopen(path, RTLD_NOW) : nullptr;
-  auto configure = driver ? reinterpret_cast<int (*)(const char *)>(dlsym(driver, "ingot_emulator_configure")) : nullptr;
+  auto configure =
+      driver ? reinterpret_cast<int (*)(const char *)>(dlsym(driver, "ingot_emulator_configure")) : nullptr;
   if (argc != 2 || !configure) return fprintf(stderr, "usage: INGOT_CUDA_DRIVER=emulator mutants-worker ARTIFACT\n"), 2;
   ingot_model *model = nullptr;
   if (ingot_model_open(argv[1], &model) != INGOT_OK) return fprintf(stderr, "%s\n", ingot_error_message()), 2;

@@ -43,12 +43,12 @@ CUresult cuStreamSynchronize(CUstream stream) {
 }
 
 CUresult cuStreamQuery(CUstream stream) {
-  return call(Call::cuStreamQuery, Needs::context, [&](Driver &driver, Lock &lock) {
+  return call(Call::cuStreamQuery, Needs::context, [&](Driver &driver, Lock &) {
     auto target = stream_of(driver, stream);
     if (!target) return CUDA_ERROR_INVALID_HANDLE;
     if (spoils(*target)) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     if (target->queue.empty()) return CUDA_SUCCESS;
-    CUresult result = poll(driver, lock, target);
+    CUresult result = poll(driver, target);
     return result == CUDA_SUCCESS ? CUDA_ERROR_NOT_READY : result;
   });
 }
@@ -127,13 +127,13 @@ static CUresult captured(const Event &event) {
 }
 
 CUresult cuEventQuery(CUevent event) {
-  return call(Call::cuEventQuery, Needs::context, [&](Driver &driver, Lock &lock) {
+  return call(Call::cuEventQuery, Needs::context, [&](Driver &driver, Lock &) {
     auto asked = driver.events.find(event);
     if (!asked) return CUDA_ERROR_INVALID_HANDLE;
     if (CUresult result = captured(*asked); result != CUDA_SUCCESS) return result;
     if (!asked->last || asked->last->done) return CUDA_SUCCESS;
     auto stream = asked->last->stream.lock();
-    CUresult result = stream ? poll(driver, lock, stream) : CUDA_SUCCESS;
+    CUresult result = stream ? poll(driver, stream) : CUDA_SUCCESS;
     return result == CUDA_SUCCESS ? CUDA_ERROR_NOT_READY : result;
   });
 }

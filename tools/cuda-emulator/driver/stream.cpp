@@ -111,7 +111,7 @@ CUresult finish_all(Driver &driver, Lock &lock) {
   return driver.sticky;
 }
 
-CUresult poll(Driver &driver, Lock &lock, const std::shared_ptr<Stream> &stream) {
+CUresult poll(Driver &driver, const std::shared_ptr<Stream> &stream) {
   if (driver.settings.seed <= 1 || driver.draw(2)) run_needed(driver, *stream);
   return driver.sticky;
 }

@@ -19,7 +19,7 @@ cuda::CUresult finish(Driver &driver, Lock &lock, const std::shared_ptr<Recordin
 cuda::CUresult finish_all(Driver &driver, Lock &lock);
 
 // What a polling call makes happen: a little work, so that polling ends.
-cuda::CUresult poll(Driver &driver, Lock &lock, const std::shared_ptr<Stream> &stream);
+cuda::CUresult poll(Driver &driver, const std::shared_ptr<Stream> &stream);
 
 // Does one piece of work now (execute.cpp). `chain`: launches that programmatically follow it.
 cuda::CUresult execute(Driver &driver, Work &work, std::span<Work *const> chain);
