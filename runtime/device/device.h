@@ -112,9 +112,7 @@ Status parse_device(const char *text, DeviceKind *kind);
 // Owns a device whose object lies in memory of an allocator.
 class DeviceOwner {
 public:
-  ~DeviceOwner() {
-    if (device_) device_->~Device();
-  }
+  ~DeviceOwner() { reset(); }
   // A device that is not open yet. `automatic`: the CPU if the artifact has code for it, else CUDA. Error: the artifact
   // has no code for that kind; it says what it has.
   Status make(DeviceKind kind, const Artifact &artifact, const Allocator &allocator);
@@ -123,6 +121,11 @@ public:
   DeviceKind kind() const { return kind_; }
 
 private:
+  void reset() {
+    if (device_) device_->~Device();
+    device_ = nullptr;
+  }
+
   Block memory_; // dies after the device
   Device *device_ = nullptr;
   DeviceKind kind_ = DeviceKind::automatic;

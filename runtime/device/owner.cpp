@@ -25,6 +25,7 @@ Status parse_device(const char *text, DeviceKind *kind) {
 Status DeviceOwner::make(DeviceKind kind, const Artifact &artifact, const Allocator &allocator) {
   if (kind == DeviceKind::automatic) kind = artifact.program(plan::Target::cpu) ? DeviceKind::cpu : DeviceKind::cuda;
   INGOT_TRY(artifact.supports(kind == DeviceKind::cpu ? plan::Target::cpu : plan::Target::cuda));
+  reset(); // of an open() that failed before
   kind_ = kind;
   return kind == DeviceKind::cpu ? place<CpuExecutor>(allocator, &memory_, &device_)
                                  : place<cuda::CudaExecutor>(allocator, &memory_, &device_);
