@@ -100,8 +100,8 @@ $end:
 #define INGOT_ADD(i) "  add.rn.f32 %f0, %f0, %f" #i ";\n"
 #define INGOT_EACH(X)                                                                                                  \
   X(0, 1, 2, 3)                                                                                                        \
-  X(4, 5, 6, 7) X(8, 9, 10, 11) X(12, 13, 14, 15) X(16, 17, 18, 19) X(20, 21, 22, 23) X(24, 25, 26, 27)                \
-      X(28, 29, 30, 31)
+  X(4, 5, 6, 7)                                                                                                        \
+  X(8, 9, 10, 11) X(12, 13, 14, 15) X(16, 17, 18, 19) X(20, 21, 22, 23) X(24, 25, 26, 27) X(28, 29, 30, 31)
     INGOT_EACH(INGOT_ZERO4) "$again:\n" INGOT_EACH(INGOT_MMA) R"(
   sub.u32 %r1, %r1, 1;
   setp.ne.u32 %p1, %r1, 0;
