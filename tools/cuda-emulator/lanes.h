@@ -48,7 +48,7 @@ template <auto F> struct Elementwise;
 template <class D, class... A, D (*F)(A...)> struct Elementwise<F> {
   static constexpr size_t arity = sizeof...(A);
 
-  template <size_t... K> static inline Next go(const Instr &i, Warp &w, uint32_t mask, std::index_sequence<K...>) {
+  template <size_t... K> static Next go(const Instr &i, Warp &w, uint32_t mask, std::index_sequence<K...>) {
     const uint32_t places[4] = {i.a, i.b, i.c, i.x};
     Stored<D> *d = w.at<Stored<D>>(i.d);
     const auto sources = std::make_tuple(w.at<const Stored<A>>(places[K])...);

@@ -107,7 +107,7 @@ template <class F> inline auto in_mode(Round mode, F f) {
                   : mode == Round::down ? _MM_ROUND_DOWN
                   : mode == Round::up   ? _MM_ROUND_UP
                                         : _MM_ROUND_NEAREST;
-  _mm_setcsr((old & ~unsigned(_MM_ROUND_MASK)) | bits);
+  _mm_setcsr((old & ~_MM_ROUND_MASK) | bits);
   auto result = f();
   _mm_setcsr(old);
   return result;

@@ -102,9 +102,8 @@ bool TokenReader::accept(std::string_view text) {
 
 Status TokenReader::expect(std::string_view text) {
   if (accept(text)) return {};
-  char what[64];
-  snprintf(what, sizeof what, "expected '%.*s'", int(text.size()), text.data());
-  return error(peek(), what);
+  std::string what = "expected '" + std::string(text) + "'";
+  return error(peek(), what.c_str());
 }
 
 // 0f3F800000 and 0d... are IEEE bits; 1.5 is a double; the rest are integers with an optional U.
