@@ -69,7 +69,7 @@ typedef struct ingot_facts {
   int32_t bos;                   /* -1: none */
   const int32_t *eos;            /* [eos_count] */
   size_t eos_count;
-  uint32_t cpu_level; /* of the code that runs: 3 (AVX2) or 4 (AVX-512 VNNI); 0: none runs on this CPU */
+  uint32_t cpu_level;    /* of the code that runs: 3 (AVX2) or 4 (AVX-512 VNNI); 0: none runs on this CPU */
   int has_cpu, has_cuda; /* code for either kind of device is in the file */
   int has_tokenizer, has_chat_template;
 } ingot_facts;
