@@ -197,13 +197,13 @@ struct QueryGroup {
       for (unsigned term = 0; term < shared.terms; ++term)
         for (int pair : {0, 1}) {
           Value packed = warp.packHalves(x[2 * pair], x[2 * pair + 1]);
-          warp.storeShared(packed, queryAddress(step, term, 2 * pair + half));
+          warp.storeShared(packed, queryAddress(e.i64c(step), term, 2 * pair + half));
           for (int i : {0, 1}) x[2 * pair + i] = e.sub(x[2 * pair + i], warp.half(packed, i)); // what is left
         }
     });
   }
-  Value queryAddress(int64_t step, unsigned term, int reg) {
-    return e.iadd(e.imul(warp.lane, 16), (step * shared.terms + term) * 512 + reg * 4);
+  Value queryAddress(Value step, unsigned term, int reg) {
+    return e.iadd(e.iadd(e.imul(step, shared.terms * 512), e.imul(warp.lane, 16)), term * 512 + reg * 4);
   }
 
   // The kv head's part of the page that holds `position`; past the last visible position any page will do.
@@ -232,23 +232,37 @@ struct TileProducts {
 
   Value blockStart(int64_t block) { return e.iadd(origin, block * 16); }
 
-  // S of 16 keys: K lies as [d][16 keys].
-  void dot(int64_t block) {
-    Value key = blockStart(block);
-    Value base =
-        e.at(group.page(key), e.imul(e.urem(e.udiv(key, 16), cpu::kPageTokens / 16), shape.kv.keyBlockBytes()));
-    base = e.at(base, e.iadd(e.imul(warp.t, 4 * shape.kv.keyDimBytes()), e.imul(warp.g, 4)));
-    for (auto &odd : scores[block])
-      for (Value &c : odd) c = e.constant(e.f32, 0);
-    for (int64_t step = 0; step < group.shared.steps(); ++step) {
-      SmallVector<Value> words;
-      for (int64_t i = 0; i < 4; ++i)
-        words.push_back(e.load(e.i32, e.at(base, (16 * step + i) * shape.kv.keyDimBytes())));
-      for (unsigned term = 0; term < group.shared.terms; ++term) {
-        auto q = warp.loadSharedVector(e.i32, 4, group.queryAddress(step, term, 0));
-        for (int odd : {0, 1}) warp.mmaHalf(scores[block][odd], q, warp.pairs(words, odd));
-      }
+  // S of the tile: K lies as [d][16 keys]. A loop over d keeps the loads in flight to what registers hold.
+  void dot() {
+    SmallVector<Value> bases, zeros(32, e.constant(e.f32, 0));
+    for (int64_t block = 0; block < 4; ++block) {
+      Value key = blockStart(block), inPage = e.urem(e.udiv(key, 16), cpu::kPageTokens / 16);
+      Value base = e.at(group.page(key), e.imul(inPage, shape.kv.keyBlockBytes()));
+      bases.push_back(e.at(base, e.iadd(e.imul(warp.t, 4 * shape.kv.keyDimBytes()), e.imul(warp.g, 4))));
     }
+    auto sums = e.loop(e.i64c(0), e.i64c(group.shared.steps()), 1, zeros, [&](Value step, ValueRange carried) {
+      scatter(carried);
+      SmallVector<SmallVector<Value>> q;
+      for (unsigned term = 0; term < group.shared.terms; ++term)
+        q.push_back(warp.loadSharedVector(e.i32, 4, group.queryAddress(step, term, 0)));
+      for (int64_t block = 0; block < 4; ++block) {
+        Value keys = e.at(bases[block], e.imul(step, 16 * shape.kv.keyDimBytes()));
+        SmallVector<Value> words;
+        for (int64_t i = 0; i < 4; ++i) words.push_back(e.load(e.i32, e.at(keys, i * shape.kv.keyDimBytes())));
+        for (auto &term : q)
+          for (int odd : {0, 1}) warp.mmaHalf(scores[block][odd], term, warp.pairs(words, odd));
+      }
+      return gather();
+    });
+    scatter(sums);
+  }
+  void scatter(ValueRange values) {
+    for (int64_t i = 0; i < 32; ++i) scores[i / 8][i / 4 % 2][i % 4] = values[i];
+  }
+  SmallVector<Value> gather() {
+    SmallVector<Value> values;
+    for (int64_t i = 0; i < 32; ++i) values.push_back(scores[i / 8][i / 4 % 2][i % 4]);
+    return values;
   }
 
   // scale, softcap, alibi and mask, in that order.
@@ -304,13 +318,13 @@ struct TileProducts {
   }
 
   // o_t of 16 value columns: V lies as [key][column].
-  SmallVector<Value> values(int64_t column, ArrayRef<SmallVector<SmallVector<Value>>> p) {
+  SmallVector<Value> values(Value column, ArrayRef<SmallVector<SmallVector<Value>>> p) {
     Value sums[2][4];
     for (auto &odd : sums)
       for (Value &c : odd) c = e.constant(e.f32, 0);
     for (int64_t block = 0; block < 4; ++block) {
       Value key = e.iadd(blockStart(block), e.imul(warp.t, 4));
-      Value base = e.at(group.page(blockStart(block)), shape.kv.valuesOffset() + column * 2);
+      Value base = e.at(e.at(group.page(blockStart(block)), shape.kv.valuesOffset()), e.shl(column, 1));
       base = e.at(base, e.iadd(e.imul(e.urem(key, cpu::kPageTokens), shape.kv.valueRowBytes()), e.imul(warp.g, 4)));
       SmallVector<Value> words;
       for (int64_t i = 0; i < 4; ++i) {
@@ -329,7 +343,7 @@ struct TileProducts {
 
   // The whole tile into this warp's slot.
   void emit(Value slot) {
-    for (int64_t block = 0; block < 4; ++block) dot(block);
+    dot();
     for (auto [block, odds] : llvm::enumerate(scores))
       for (int odd : {0, 1})
         for (int c = 0; c < 4; ++c) odds[odd][c] = score(block, odd, c);
@@ -342,11 +356,12 @@ struct TileProducts {
     SmallVector<SmallVector<SmallVector<Value>>> p;
     for (int64_t block = 0; block < 4; ++block) p.push_back(probabilities(block));
     Value row = e.iadd(slot, e.iadd(e.imul(warp.g, group.shared.rowBytes()), e.imul(warp.t, 16)));
-    for (int64_t column = 0; column < int64_t(shape.kv.valueDim); column += 16) {
+    e.loop(e.i64c(0), e.i64c(shape.kv.valueDim), 16, [&](Value column) {
       auto o = values(column, p);
-      warp.storeSharedVector(ArrayRef(o).take_front(4), e.iadd(row, column * 4));
-      warp.storeSharedVector(ArrayRef(o).drop_front(4), e.iadd(row, 8 * group.shared.rowBytes() + column * 4));
-    }
+      Value to = e.iadd(row, e.shl(column, 2));
+      warp.storeSharedVector(ArrayRef(o).take_front(4), to);
+      warp.storeSharedVector(ArrayRef(o).drop_front(4), e.iadd(to, 8 * group.shared.rowBytes()));
+    });
   }
 };
 
