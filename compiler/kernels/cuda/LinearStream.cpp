@@ -216,7 +216,7 @@ std::optional<StreamTiling> StreamTiling::of(const LinearShape &shape, uint32_t 
   if (tokens > 8 && unit == 1 && shape.blocks() > 1) blocks = 2;
   while (blocks + unit <= 4 && shape.blocks() / (blocks + unit) >= kManyCtas) blocks += unit;
   uint32_t mostParts = tokens > 8 ? 2 : 4; // 256 threads may have all registers they want
-  uint32_t together = tokens > 8 && blocks % 2 == 0 ? 2 : 1;
+  uint32_t together = tokens > 8 && blocks % 2 == 0 && shape.terms == 1 ? 2 : 1; // more terms want the registers
   StreamTiling tiling{tokens, blocks, together, std::min<uint32_t>(blocks / together, mostParts), kMostRing};
   auto fits = [&](uint32_t bytes) { return ringBytes(shape, tiling) + sumBytes(tiling) <= bytes; };
   uint64_t sequence = shape.stages() * tiling.passes();
