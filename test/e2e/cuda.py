@@ -53,8 +53,16 @@ def test_int4_with_f32_activations_matches_the_cpu(tools: Tools) -> None:
     assert compare(tools, "int4", "--activations", "f32") < 1e-4
 
 
-def test_int4_with_int8_activations_matches_the_cpu(tools: Tools) -> None:
-    assert compare(tools, "int4", "--activations", "int8") < 1e-4
+def test_int8_activations_are_as_good_as_the_cpus(tools: Tools) -> None:
+    """Where the last bit of a sum differs a rounding to int8 may, and the error of rounding is drawn anew from there on: the
+    two need not pick the same tokens, but both must lie equally near the model with f32 activations (the exact weights')."""
+    fed = PROMPT + CASES[0]["greedy_ids"][:16]
+    exact = tools.logits(both(tools, "int4", "--activations", "f32"), fed, "--device", "cpu")
+    artifact = both(tools, "int4", "--activations", "int8")
+    cpu = mean_kl(exact, tools.logits(artifact, fed, "--device", "cpu"))
+    gpu = mean_kl(exact, tools.logits(artifact, fed, "--device", "cuda", env=card(tools)))
+    print(f"int8 activations: mean KL {cpu:.2e} on the CPU, {gpu:.2e} on the card, emulated")
+    assert gpu <= 1.25 * cpu, (cpu, gpu)
 
 
 def test_the_same_bits_however_the_prompt_is_fed(tools: Tools) -> None:
