@@ -1,6 +1,8 @@
 // Packs and recordings are read as written, and refused when they are not well formed.
 #include "test/cuda/pack.h"
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
 
@@ -10,8 +12,12 @@ namespace {
 
 class Pack : public testing::Test {
 protected:
+  // A folder of its own: tests run side by side.
+  void SetUp() override { ASSERT_TRUE(mkdtemp(folder.data())); }
+  void TearDown() override { std::filesystem::remove_all(folder); }
+
   std::string write(const std::string &name, const std::string &text) {
-    std::string path = testing::TempDir() + "conformance_" + name;
+    std::string path = folder + "/conformance_" + name;
     std::ofstream(path) << text;
     return path;
   }
@@ -22,6 +28,7 @@ protected:
     return read_pack(write("test.data", data), &programs, &error);
   }
 
+  std::string folder = testing::TempDir() + "pack_XXXXXX";
   std::vector<Program> programs;
   std::string error;
 };
