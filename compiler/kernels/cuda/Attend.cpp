@@ -90,15 +90,19 @@ struct State {
   static State of(ValueRange all) { return {all[0], all[1], SmallVector<Value>(all.drop_front(2))}; }
 };
 
-/// `old` with `part` behind it (numerics.md, attention); a part that saw nothing (m = -inf) changes nothing.
+/// `old` with `part` behind it (numerics.md, attention); a part that saw nothing (m = -inf) changes nothing. m and l
+/// are scalars, o scalars of a thread or lanes.
 State combine(Emitter &e, const State &old, const State &part) {
   LaneMath a(e, e.f32);
+  auto like = [&](Value o, Value scalar) { return isa<VectorType>(o.getType()) ? e.broadcast(scalar) : scalar; };
   Value seen = e.less(e.constant(e.f32, -kInfinity), part.m);
   Value m = e.select(e.less(old.m, part.m), part.m, old.m);
   Value alpha = math::exp(a, e.sub(old.m, m)), beta = math::exp(a, e.sub(part.m, m));
   State next{e.select(seen, m, old.m), e.select(seen, e.fma(old.l, alpha, e.mul(part.l, beta)), old.l), {}};
-  for (auto [mine, theirs] : llvm::zip(old.o, part.o))
-    next.o.push_back(e.select(seen, e.fma(mine, alpha, e.mul(theirs, beta)), mine));
+  for (auto [mine, theirs] : llvm::zip(old.o, part.o)) {
+    Value all = e.fma(mine, like(mine, alpha), e.mul(theirs, like(mine, beta)));
+    next.o.push_back(e.select(like(mine, seen), all, mine));
+  }
   return next;
 }
 
@@ -504,35 +508,29 @@ void emitAttendFinish(Emitter &e, const AttendShape &shape, Value partials, Valu
     Value row = e.udiv(item, shape.heads), head = e.urem(item, shape.heads);
     Value segment = e.batchI32(offsetof(ingot_batch, segment), row);
     e.ifThen(e.cmp(CmpIPredicate::sge, segment, e.i32c(0)), [&] {
-      LaneMath a(e), scalar(e, e.f32);
-      SmallVector<Value> start{e.constant(e.f32, -kInfinity), e.constant(e.f32, 0)};
-      start.append(blocks, e.lanes(0.0));
-      auto run = e.loop(e.i64c(0), splits, 1, start, [&](Value split, ValueRange old) {
+      State start = State::empty(e, 0);
+      start.o.assign(blocks, e.lanes(0.0));
+      auto run = State::of(e.loop(e.i64c(0), splits, 1, start.values(), [&](Value split, ValueRange old) {
         Value base = e.at(partials, e.imul(e.iadd(e.imul(row, splits), split), layout.bytes()));
-        Value mine = e.load(e.f32, e.at(base, e.iadd(e.imul(head, 4), layout.largest())));
-        Value sum = e.load(e.f32, e.at(base, e.iadd(e.imul(head, 4), layout.sum())));
-        Value seen = e.less(e.constant(e.f32, -kInfinity), mine), m = e.select(e.less(old[0], mine), mine, old[0]);
-        Value alpha = math::exp(scalar, e.sub(old[0], m)), beta = math::exp(scalar, e.sub(mine, m));
-        SmallVector<Value> next{e.select(seen, m, old[0]),
-                                e.select(seen, e.fma(old[1], alpha, e.mul(sum, beta)), old[1])};
-        for (int64_t b = 0; b < blocks; ++b) {
-          Value o = e.loadLanes(e.at(base, e.imul(e.iadd(e.imul(head, dim), b * cpu::laneCount), 4)));
-          Value all = e.fma(old[2 + b], e.broadcast(alpha), e.mul(o, e.broadcast(beta)));
-          next.push_back(e.select(e.broadcast(seen), all, old[2 + b]));
-        }
-        return next;
-      });
-      Value sum = run[1], factor;
+        State part{e.load(e.f32, e.at(base, e.iadd(e.imul(head, 4), layout.largest()))),
+                   e.load(e.f32, e.at(base, e.iadd(e.imul(head, 4), layout.sum()))),
+                   {}};
+        for (int64_t b = 0; b < blocks; ++b)
+          part.o.push_back(e.loadLanes(e.at(base, e.imul(e.iadd(e.imul(head, dim), b * cpu::laneCount), 4))));
+        return combine(e, State::of(old), part).values();
+      }));
+      Value sum = run.l, factor;
       if (sinks) { // one more (m, l) pair without values
+        LaneMath scalar(e, e.f32);
         Value sink = e.load(e.f32, e.at(sinks, e.imul(head, 4)));
-        Value m = e.select(e.less(run[0], sink), sink, run[0]);
-        factor = math::exp(scalar, e.sub(run[0], m));
+        Value m = e.select(e.less(run.m, sink), sink, run.m);
+        factor = math::exp(scalar, e.sub(run.m, m));
         sum = e.fma(sum, factor, math::exp(scalar, e.sub(sink, m)));
       }
       Value inverse = e.broadcast(e.div(e.constant(e.f32, 1.0), sum));
       Value to = e.at(e.at(result, e.imul(row, shape.resultStride)), e.imul(head, dim * 4));
       for (int64_t b = 0; b < blocks; ++b) {
-        Value o = factor ? e.mul(run[2 + b], e.broadcast(factor)) : run[2 + b];
+        Value o = factor ? e.mul(run.o[b], e.broadcast(factor)) : run.o[b];
         e.store(e.mul(o, inverse), e.at(to, b * cpu::laneCount * 4));
       }
     });
