@@ -9,6 +9,7 @@
 # INGOT_GPU_QUICK=1 keeps to the smallest shapes (to try the script under the emulated driver).
 set -uo pipefail
 [ $# -eq 2 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ -e "$1" ] || { echo "gpu.sh: there is no bundle '$1': make one with gpu_bundle.py" >&2; exit 2; }
 out=$(mkdir -p "$2" && cd "$2" && pwd)
 if [ -d "$1" ]; then bundle=$(cd "$1" && pwd); else
   unpacked=$(mktemp -d)
