@@ -97,26 +97,13 @@ $exit:
 
 } // namespace
 
-Status Argmax::load(Driver &driver) {
-  INGOT_TRY(INGOT_CUDA(driver, cuModuleLoadDataEx, &module_, text, 0, nullptr, nullptr));
-  return INGOT_CUDA(driver, cuModuleGetFunction, &kernel_, module_, "ingot_argmax");
-}
-
-void Argmax::unload(Driver &driver) {
-  if (module_) (void)INGOT_CUDA(driver, cuModuleUnload, module_);
-  module_ = nullptr;
-}
+Status Argmax::load(Driver &driver) { return OwnKernel::load(driver, text, "ingot_argmax"); }
 
 Status Argmax::launch(Driver &driver, CUstream stream, CUdeviceptr logits, CUdeviceptr best, CUdeviceptr batch,
                       uint32_t vocab, uint32_t rows) const {
   uint32_t parts = std::clamp((vocab + logits_of_a_part - 1) / logits_of_a_part, 1u, most_parts);
-  CUlaunchConfig config = {};
-  config.gridDimX = rows * parts;
-  config.gridDimY = config.gridDimZ = config.blockDimY = config.blockDimZ = 1;
-  config.blockDimX = threads;
-  config.hStream = stream;
   void *parameters[] = {&logits, &best, &batch, &vocab, &parts};
-  return INGOT_CUDA(driver, cuLaunchKernelEx, &config, kernel_, parameters, nullptr);
+  return OwnKernel::launch(driver, stream, rows * parts, threads, parameters);
 }
 
 } // namespace ingot::cuda

@@ -25,23 +25,11 @@ $wait:
 
 } // namespace
 
-Status Delay::load(Driver &driver) {
-  INGOT_TRY(INGOT_CUDA(driver, cuModuleLoadDataEx, &module_, text, 0, nullptr, nullptr));
-  return INGOT_CUDA(driver, cuModuleGetFunction, &kernel_, module_, "ingot_delay");
-}
-
-void Delay::unload(Driver &driver) {
-  if (module_) (void)INGOT_CUDA(driver, cuModuleUnload, module_);
-  module_ = nullptr;
-}
+Status Delay::load(Driver &driver) { return OwnKernel::load(driver, text, "ingot_delay"); }
 
 Status Delay::launch(Driver &driver, CUstream stream, uint64_t ns) const {
-  CUlaunchConfig config = {};
-  config.gridDimX = config.gridDimY = config.gridDimZ = 1;
-  config.blockDimX = config.blockDimY = config.blockDimZ = 1;
-  config.hStream = stream;
   void *parameters[] = {&ns};
-  return INGOT_CUDA(driver, cuLaunchKernelEx, &config, kernel_, parameters, nullptr);
+  return OwnKernel::launch(driver, stream, 1, 1, parameters);
 }
 
 } // namespace ingot::cuda
