@@ -18,6 +18,14 @@ bool runs_cubin(uint32_t level, int architecture) {
   return level / 10 == uint32_t(architecture) / 10 && level <= uint32_t(architecture);
 }
 
+// What drivers answer to a binary made by a ptxas that is newer than they are: ptxas 13 writes another ELF than 12 does
+// (OS/ABI 0x41 instead of 0x33), which drivers before R580 call an invalid image. The file is not damaged: it was
+// hashed.
+bool is_unknown_binary(CUresult result) {
+  return result == CUDA_ERROR_NO_BINARY_FOR_GPU || result == CUDA_ERROR_INVALID_IMAGE ||
+         result == CUDA_ERROR_INVALID_SOURCE;
+}
+
 // "sm_80, sm_90, PTX from sm_80"
 struct Holdings {
   char text[160] = {};
@@ -108,11 +116,16 @@ Status KernelCode::load_ptx(Driver &driver, const Allocator &allocator) {
 Status KernelCode::load_image(Driver &driver, const Allocator &allocator) {
   if (is_cubin_) {
     CUresult result = driver->cuModuleLoadDataEx(&module_, image_.data(), 0, nullptr, nullptr);
-    if (result != CUDA_ERROR_NO_BINARY_FOR_GPU || ptx_.empty()) {
+    if (!is_unknown_binary(result)) {
       if (result != CUDA_SUCCESS) module_ = nullptr;
       return driver.check(result, "cuModuleLoadDataEx");
     }
-    // A driver that does not know the binary compiles the same kernels from PTX.
+    if (ptx_.empty())
+      return Status::error(Code::unsupported,
+                           "the CUDA driver (CUDA %d.%d) does not know the binary for sm_%u in artifact %.80s: install "
+                           "a newer NVIDIA driver, or compile with --sm none",
+                           driver.version() / 1000, driver.version() % 1000 / 10, level_, artifact_->name());
+    // The driver compiles the same kernels from PTX.
     is_cubin_ = false;
     image_ = ptx_;
     level_ = ptx_level_;

@@ -131,11 +131,14 @@ TEST(CudaFaults, AnArchitectureThatTheArtifactDoesNotHold) {
 
 TEST(CudaFaults, ACubinThatTheDriverDoesNotKnowGivesWayToPtx) {
   GpuToy toy({.cubin90 = true}), no_ptx({.ptx80 = false, .ptx90 = false, .cubin90 = true});
-  Rows rows, expected;
-  emulate("sm=90");
-  ASSERT_TRUE(whole_session(toy.artifact, false, &rows).ok());
-  Session session;
-  EXPECT_FALSE(session.open(no_ptx.artifact, on_gpu).ok());
+  for (const char *settings : {"sm=90", "sm=90,fail=cuModuleLoadDataEx:1:200"}) { // 200: an ELF newer than the driver
+    Rows rows;
+    emulate(settings);
+    Status status = whole_session(toy.artifact, false, &rows);
+    EXPECT_TRUE(status.ok()) << settings << ": " << status.message();
+    emulate(settings);
+    expect_unsupported(no_ptx.artifact, {"sm_90", "newer NVIDIA driver"});
+  }
 }
 
 TEST(CudaFaults, MoreSharedMemoryThanTheCardHas) {
