@@ -11,6 +11,7 @@
 #pragma once
 #include "runtime/artifact/artifact.h"
 #include "runtime/base/clock.h"
+#include "runtime/sample/top.h"
 
 #include <atomic>
 
@@ -94,8 +95,10 @@ public:
 
   // A row of the last head: float [vocab] on the host, valid until the next run.
   virtual Status logits(uint32_t row, const float **values) = 0;
-  // Its first largest logit, as the sampler counts (runtime/sample/argmax.h); -1: there is none.
-  virtual Status argmax(uint32_t row, int32_t *token) = 0;
+  // Its likeliest logits, as runtime/sample/top.h selects them: at most best.size(), which is 1 to most_candidates and
+  // at most vocab; *count: how many. The row itself stays where it is. A step selects as many as were asked for after
+  // the one before it, so that a loop of steps brings them back with no copy of their own.
+  virtual Status top(uint32_t row, std::span<Candidate> best, uint32_t *count) = 0;
 
   virtual DeviceFacts facts() const = 0;
 

@@ -3,8 +3,12 @@
 // The choice is a pure function of (options, logits, recent tokens, sequence, position): no state, no libm, the same on
 // every machine. Order, as the common libraries have it: repetition penalty, temperature, top-k, top-p, min-p, draw.
 // Ties go to the lowest id. Thread-safe; allocates nothing.
+//
+// Most settings need the likeliest logits only: sample_top() chooses from those what sample() chooses from the row, so
+// that a GPU need not send the row. candidates_needed() says how many to ask for.
 #pragma once
 #include "runtime/base/status.h"
+#include "runtime/sample/top.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -33,6 +37,15 @@ size_t sampler_scratch_size(size_t vocab);
 // the lowest such id is. bad_input: no logit is above -inf. usage: scratch too small, or invalid options.
 Status sample(const SamplerOptions &options, std::span<const float> logits, std::span<const int32_t> recent,
               uint64_t sequence, uint64_t position, std::span<std::byte> scratch, int32_t *id);
+
+// How many of the likeliest logits (top()) decide the choice, as a rule; 0: it takes the whole row (probabilities of
+// all tokens are summed, or tokens may become likelier).
+uint32_t candidates_needed(const SamplerOptions &options, std::span<const int32_t> recent);
+
+// sample(), given the likeliest logits only, as top() orders them; `all`: there are no others above minus infinity.
+// Overwrites `candidates`. *decided false: logits that are not among them may count, so ask sample() with the row.
+Status sample_top(const SamplerOptions &options, std::span<Candidate> candidates, bool all,
+                  std::span<const int32_t> recent, uint64_t sequence, uint64_t position, bool *decided, int32_t *id);
 
 // What sample() says when there is nothing to choose.
 Status no_logit();

@@ -105,8 +105,7 @@ static Status open_session(const ingot_model *model, const ingot_session_options
                                                     .pad_rows = options->pad_rows,
                                                     .watchdog_seconds = options->watchdog_seconds,
                                                     .progress = progress}));
-  size_t scratch = sampler_scratch_size(model->artifact.facts().vocab_size());
-  return session->sampler_scratch.take(system_allocator(), scratch, 64, "sampler scratch");
+  return session->chooser.open(model->artifact.facts());
 }
 
 ingot_code ingot_session_open(const ingot_model *model, const ingot_session_options *options, ingot_session **out) {
@@ -177,15 +176,7 @@ static Status sample_row(ingot_session *session, uint32_t index, const ingot_sam
                             .min_p = sampling->min_p,
                             .repetition_penalty = sampling->repetition_penalty,
                             .seed = sampling->seed};
-  INGOT_TRY(validate(options));
-  bool penalised = options.repetition_penalty != 1 && !recent.empty();
-  if (options.temperature == 0 && !penalised) return session->session.greedy(index, token);
-  const float *row;
-  INGOT_TRY(session->session.logits(index, &row));
-  const Block &block = session->sampler_scratch;
-  std::span<std::byte> scratch(reinterpret_cast<std::byte *>(block.data()), block.size());
-  size_t vocab = session->session.artifact().facts().vocab_size();
-  return sample(options, {row, vocab}, recent, stream, place, scratch, token);
+  return session->chooser.choose(session->session, index, options, recent, stream, place, token);
 }
 
 ingot_code ingot_sample(ingot_session *session, uint32_t index, const ingot_sampling *sampling, const int32_t *recent,

@@ -16,7 +16,7 @@ struct ingot_model {
 
 struct ingot_session {
   ingot::Session session;
-  ingot::Block sampler_scratch;
+  ingot::Chooser chooser;
 };
 
 namespace ingot {

@@ -1,7 +1,8 @@
-// The sampler with what it needs around it: the model's own settings as defaults, and scratch taken once.
+// The sampler on a session: from a row of its last step to the next token, with no more of the row brought to the host
+// than the settings look at.
 #pragma once
-#include "runtime/artifact/artifact.h"
 #include "runtime/sample/sampler.h"
+#include "runtime/session/session.h"
 
 namespace ingot {
 
@@ -10,22 +11,16 @@ SamplerOptions default_sampling(const plan::Facts &facts);
 
 class Chooser {
 public:
-  // Error: an option out of range.
-  Status open(const plan::Facts &facts, const SamplerOptions &options, const Allocator &allocator = system_allocator());
+  // Takes scratch for the model's vocabulary.
+  Status open(const plan::Facts &facts, const Allocator &allocator = system_allocator());
 
-  // The token for place `position` of a sequence, from the logits row [vocab] of the place before it. `recent` are the
-  // tokens that the repetition penalty applies to. Allocates nothing.
-  Status choose(const float *logits, std::span<const int32_t> recent, uint64_t sequence, uint64_t position,
-                int32_t *token);
-
-  // Whether choose() takes the first largest logit, which Session::greedy() finds where the logits are.
-  bool is_greedy(std::span<const int32_t> recent) const {
-    return options_.temperature == 0 && (options_.repetition_penalty == 1 || recent.empty());
-  }
+  // The token for place `position` of a sequence, from logits row `index` of the session's last step, which is the
+  // place before it: what sample() chooses from that row. `recent`, `sequence`, `position`: as sample() has them.
+  // Error: an option out of range, no such row, no logit to choose. Allocates nothing.
+  Status choose(Session &session, uint32_t index, const SamplerOptions &options, std::span<const int32_t> recent,
+                uint64_t sequence, uint64_t position, int32_t *token);
 
 private:
-  SamplerOptions options_;
-  uint32_t vocab_ = 0;
   Block scratch_;
 };
 

@@ -255,10 +255,21 @@ Status Session::logits(uint32_t index, const float **row) {
   return device_->logits(index - window_first_, row);
 }
 
-Status Session::greedy(uint32_t index, int32_t *token) {
+Status Session::top(uint32_t index, std::span<Candidate> best, uint32_t *count) {
+  if (best.empty() || best.size() > std::min(most_candidates, artifact_->facts().vocab_size()))
+    return Status::error(Code::usage, "%zu candidates of a row are not between 1 and %u", best.size(),
+                         std::min(most_candidates, artifact_->facts().vocab_size()));
   INGOT_TRY(need_row(index));
-  INGOT_TRY(device_->argmax(index - window_first_, token));
-  return *token < 0 ? no_logit() : Status();
+  return device_->top(index - window_first_, best, count);
+}
+
+Status Session::greedy(uint32_t index, int32_t *token) {
+  Candidate best;
+  uint32_t count;
+  INGOT_TRY(top(index, {&best, 1}, &count));
+  if (count == 0) return no_logit();
+  *token = best.id;
+  return {};
 }
 
 SessionStats Session::stats() const {

@@ -73,7 +73,9 @@ public:
   // a row max_logits further is asked for.
   uint32_t logit_count() const { return wanted_; }
   Status logits(uint32_t index, const float **row);
-  // What sample() with temperature 0 and no penalty chooses from a row, without bringing it to the host.
+  // A row's likeliest logits, as Device::top() has them, without bringing the row to the host.
+  Status top(uint32_t index, std::span<Candidate> best, uint32_t *count);
+  // The likeliest one. Error: none is above minus infinity.
   Status greedy(uint32_t index, int32_t *token);
 
   void cancel() { cancel_.store(true, std::memory_order_relaxed); } // the running step, else the next

@@ -11,14 +11,15 @@ Generator::Generator(Session &session, const RunOptions &options, LogitsFile &lo
 
 Status Generator::open() {
   const plan::Facts &facts = session_.artifact().facts();
-  SamplerOptions sampling = default_sampling(facts);
-  sampling.temperature = options_.temperature.value_or(sampling.temperature);
-  sampling.top_k = options_.top_k.value_or(sampling.top_k);
-  sampling.top_p = options_.top_p.value_or(sampling.top_p);
-  sampling.min_p = options_.min_p.value_or(sampling.min_p);
-  sampling.repetition_penalty = options_.repetition_penalty.value_or(sampling.repetition_penalty);
-  sampling.seed = options_.seed;
-  INGOT_TRY(chooser_.open(facts, sampling));
+  sampling_ = default_sampling(facts);
+  sampling_.temperature = options_.temperature.value_or(sampling_.temperature);
+  sampling_.top_k = options_.top_k.value_or(sampling_.top_k);
+  sampling_.top_p = options_.top_p.value_or(sampling_.top_p);
+  sampling_.min_p = options_.min_p.value_or(sampling_.min_p);
+  sampling_.repetition_penalty = options_.repetition_penalty.value_or(sampling_.repetition_penalty);
+  sampling_.seed = options_.seed;
+  INGOT_TRY(validate(sampling_));
+  INGOT_TRY(chooser_.open(facts));
   return session_.create(&sequence_);
 }
 
@@ -71,14 +72,7 @@ bool Generator::is_eos(int32_t token) const {
 
 Status Generator::choose(int32_t *token) {
   if (!has_row_) return Status::error(Code::internal, "nothing was fed before a token was asked for");
-  uint32_t last = session_.logit_count() - 1;
-  if (chooser_.is_greedy(fed_)) {
-    INGOT_TRY(session_.greedy(last, token));
-  } else {
-    const float *row;
-    INGOT_TRY(session_.logits(last, &row));
-    INGOT_TRY(chooser_.choose(row, fed_, 0, fed_.size(), token));
-  }
+  INGOT_TRY(chooser_.choose(session_, session_.logit_count() - 1, sampling_, fed_, 0, fed_.size(), token));
   if (times_.first_token_at == 0) times_.first_token_at = session_.options().clock();
   ++times_.generated_tokens;
   return {};

@@ -64,6 +64,7 @@ private:
   Session &session_;
   const RunOptions &options_;
   LogitsFile &logits_;
+  SamplerOptions sampling_;
   Chooser chooser_;
   TextOutput output_;
   uint32_t sequence_ = 0;

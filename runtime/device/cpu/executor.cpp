@@ -1,5 +1,4 @@
 #include "runtime/device/cpu/executor.h"
-#include "runtime/sample/argmax.h"
 
 #include <algorithm>
 #include <cstring>
@@ -207,10 +206,10 @@ Status CpuExecutor::logits(uint32_t row, const float **values) {
   return {};
 }
 
-Status CpuExecutor::argmax(uint32_t row, int32_t *token) {
+Status CpuExecutor::top(uint32_t row, std::span<Candidate> best, uint32_t *count) {
   const float *values;
   INGOT_TRY(logits(row, &values));
-  *token = ingot::argmax({values, artifact_->facts().vocab_size()});
+  *count = ingot::top({values, artifact_->facts().vocab_size()}, best);
   return {};
 }
 

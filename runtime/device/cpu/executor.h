@@ -17,7 +17,7 @@ public:
   Status copy_page(uint32_t group, uint32_t from, uint32_t to) override;
   Status run(Work work, const std::atomic<bool> *cancel, WorkTimes *times) override;
   Status logits(uint32_t row, const float **values) override;
-  Status argmax(uint32_t row, int32_t *token) override;
+  Status top(uint32_t row, std::span<Candidate> best, uint32_t *count) override;
   DeviceFacts facts() const override;
   size_t grid_count() const override { return times_.size() ? n_phases_ : 0; }
   GridRun grid(size_t index) const override;

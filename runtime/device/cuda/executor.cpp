@@ -34,7 +34,7 @@ uint64_t scratch_bytes(const plan::Program &program) {
 }
 
 uint64_t count_launches(const plan::Program &program) {
-  uint64_t count = 1; // argmax
+  uint64_t count = Top::most_rounds; // or argmax
   for (const plan::Entry *entry : {program.body(), program.head()})
     for (const plan::Step *step : *entry->steps())
       count += 1 + (count_of(step->prepare()) > 0) + (count_of(step->finish()) > 0);
@@ -98,6 +98,7 @@ Status CudaExecutor::open(const Artifact &artifact, const DeviceOptions &options
   overlaps_ = code_.overlaps();
   overlaps_in_graphs_ = overlaps_ && driver_.version() >= graphs_that_overlap;
   INGOT_TRY(argmax_.load(driver_));
+  INGOT_TRY(top_.load(driver_));
   launches_ = count_launches(*program_);
   INGOT_TRY(graphs_.open(options_.allocator, graph_budget, launches_));
   INGOT_TRY(take_memory());
@@ -125,8 +126,17 @@ Status CudaExecutor::predict() {
       memory_.add("activations of the head", product(program_->head_arena_bytes_per_row(), head_rows), &head_arena_));
   INGOT_TRY(memory_.add("prepared rows and partial results", prepared, &prepared_));
   INGOT_TRY(memory_.add("scratch", scratch_bytes(*program_), &scratch_));
-  INGOT_TRY(memory_.add("logits", product(artifact_->facts().vocab_size() * sizeof(float), head_rows_), &logits_));
+  uint64_t vocab = artifact_->facts().vocab_size(), key = sizeof(uint64_t);
+  INGOT_TRY(memory_.add("logits", product(vocab * sizeof(float), head_rows_), &logits_));
+  INGOT_TRY(memory_.add("likeliest logits", most_best() * key * head_rows_, &best_));
+  for (uint32_t i : {0u, 1u})
+    INGOT_TRY(
+        memory_.add("likeliest logits", product(Top::round_keys(uint32_t(vocab), i) * key, head_rows_), &between_[i]));
   return memory_.add("step block", block_.bytes(), &block_memory_);
+}
+
+uint64_t CudaExecutor::most_best() const {
+  return Top::class_of(std::min(most_candidates, artifact_->facts().vocab_size()));
 }
 
 // Before anything large is loaded: does it all fit?
@@ -157,10 +167,11 @@ Status CudaExecutor::take_memory() {
     pool_addresses_[g] = memory_.address(pools_[g]);
     INGOT_TRY(memory_.zero(driver_, pools_[g], stream_));
   }
-  for (uint32_t region : {body_arena_, head_arena_, prepared_, scratch_, logits_, block_memory_})
+  for (uint32_t region :
+       {body_arena_, head_arena_, prepared_, scratch_, logits_, best_, between_[0], between_[1], block_memory_})
     INGOT_TRY(memory_.zero(driver_, region, stream_));
   INGOT_TRY(pinned_block_.take(driver_, block_.bytes()));
-  INGOT_TRY(pinned_best_.take(driver_, head_rows_ * sizeof(uint64_t)));
+  INGOT_TRY(pinned_best_.take(driver_, memory_.size(best_)));
   INGOT_TRY(pinned_logits_.take(driver_, memory_.size(logits_)));
   INGOT_TRY(on_host_.take(options_.allocator, head_rows_, "logits"));
   block_.place(pinned_block_.data(), memory_.address(block_memory_));
@@ -215,6 +226,7 @@ CudaExecutor::~CudaExecutor() {
   for (Pinned *each : {&pinned_block_, &pinned_best_, &pinned_logits_}) each->release(driver_);
   memory_.release(driver_);
   argmax_.unload(driver_);
+  top_.unload(driver_);
   delay_.unload(driver_);
   code_.unload(driver_);
   if (done_) (void)INGOT_CUDA(driver_, cuEventDestroy_v2, done_);

@@ -17,6 +17,7 @@
 #include "runtime/device/cuda/launches.h"
 #include "runtime/device/cuda/memory.h"
 #include "runtime/device/cuda/step_block.h"
+#include "runtime/device/cuda/top.h"
 #include "runtime/device/device.h"
 
 namespace ingot::cuda {
@@ -29,7 +30,7 @@ public:
   Status copy_page(uint32_t group, uint32_t from, uint32_t to) override;
   Status run(Work work, const std::atomic<bool> *cancel, WorkTimes *times) override;
   Status logits(uint32_t row, const float **values) override;
-  Status argmax(uint32_t row, int32_t *token) override;
+  Status top(uint32_t row, std::span<Candidate> best, uint32_t *count) override;
   DeviceFacts facts() const override;
   size_t grid_count() const override { return n_grids_; }
   GridRun grid(size_t index) const override { return grids_[index]; }
@@ -37,6 +38,7 @@ public:
 private:
   // Opening, in this order.
   Status predict();
+  uint64_t most_best() const; // candidates a row
   Status compare_with_free();
   Status take_memory();
   void bind(const plan::Entry &entry);
@@ -48,6 +50,7 @@ private:
     bool body = false, head = false;
     StepClass most; // of the body
     uint32_t head_rows = 0;
+    uint32_t best = 1; // candidates a row that the head selects
     uint64_t splits = 1;
   };
   Status enter();
@@ -56,6 +59,8 @@ private:
   Status upload_block(const Step &step);
   Status launch(const plan::Entry &entry, const Launch &launch, bool first);
   Status launch_all(const Step &step);
+  Status select(uint32_t head_rows, uint32_t best);
+  Status bring_best(uint32_t best);
   Status launch_graph_or_all(const Step &step);
   Status wait(); // for what was queued, with the watchdog
   Status abandon(const Status &status);
@@ -70,7 +75,7 @@ private:
   DeviceOptions options_;
   uint32_t body_rows_ = 0, head_rows_ = 0; // capacities
   uint32_t n_groups_ = 0;
-  uint64_t launches_ = 0; // of a body, a head and argmax
+  uint64_t launches_ = 0; // of a body, a head and the selection at most
 
   Driver driver_;
   Card card_;
@@ -79,16 +84,20 @@ private:
   CUevent done_ = nullptr;
   KernelCode code_;
   Argmax argmax_;
+  Top top_;
   Graphs graphs_;
   bool is_hung_ = false, overlaps_ = false, overlaps_in_graphs_ = false, capturing_ = false;
 
   DeviceMemory memory_;
   uint32_t weights_ = 0, body_arena_ = 0, head_arena_ = 0, prepared_ = 0, scratch_ = 0, logits_ = 0, block_memory_ = 0;
+  uint32_t best_ = 0, between_[2] = {};
   uint32_t pools_[most_cache_groups] = {};
   CUdeviceptr pool_addresses_[most_cache_groups] = {};
   StepBlock block_;
   Pinned pinned_block_, pinned_best_, pinned_logits_;
   Array<uint8_t> on_host_; // [most_logits] whether pinned_logits_ holds the row
+  // Keys a row that pinned_best_ holds of the last head; how many the next one selects: what was asked for since.
+  uint32_t best_there_ = 1, best_asked_ = 1, last_head_rows_ = 0;
   uint64_t waited_ns_ = 0, host_ns_ = 0;
 
   // When timed: a delay, an event before each launch and one behind the last; steps are then no graphs.

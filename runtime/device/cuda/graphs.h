@@ -12,6 +12,7 @@ namespace ingot::cuda {
 // What tells classes apart. 0 rows: that entry does not run.
 struct GraphKey {
   uint32_t body_rows = 0, head_rows = 0, splits = 0;
+  uint32_t best = 0; // candidates that the head selects
   bool operator==(const GraphKey &) const = default;
 };
 

@@ -36,6 +36,7 @@ CudaExecutor::Step CudaExecutor::describe(Work work) const {
   uint32_t per = std::max(1u, program_->q_tile_rows());
   step.most.tiles = std::min(step.most.rows, step.most.rows / per + std::min(step.most.rows, options_.most_segments));
   step.head_rows = step.head ? row_class(batch_->n_logits, head_rows_) : 0;
+  step.best = best_asked_;
   return step;
 }
 
@@ -81,14 +82,31 @@ Status CudaExecutor::launch_all(const Step &step) {
   if (step.body) INGOT_TRY(entry(*program_->body(), step.most));
   if (!step.head) return {};
   INGOT_TRY(entry(*program_->head(), {.rows = step.head_rows}));
-  return argmax_.launch(driver_, stream_, memory_.address(logits_), block_.best_address(), block_.batch_address(),
-                        artifact_->facts().vocab_size(), step.head_rows);
+  return select(step.head_rows, step.best);
+}
+
+// The `best` likeliest logits of each row that the last head computed.
+Status CudaExecutor::select(uint32_t head_rows, uint32_t best) {
+  CUdeviceptr logits = memory_.address(logits_), batch = block_.batch_address();
+  uint32_t vocab = artifact_->facts().vocab_size();
+  if (best == 1) return argmax_.launch(driver_, stream_, logits, block_.best_address(), batch, vocab, head_rows);
+  Top::Places places = {
+      logits, memory_.address(best_), batch, {memory_.address(between_[0]), memory_.address(between_[1])}};
+  return top_.launch(driver_, stream_, places, vocab, head_rows, best);
+}
+
+// Queues the copy of what select() found.
+Status CudaExecutor::bring_best(uint32_t best) {
+  CUdeviceptr from = best == 1 ? block_.best_address() : memory_.address(best_);
+  return INGOT_CUDA(driver_, cuMemcpyDtoHAsync_v2, pinned_best_.data(), from,
+                    batch_->n_logits * best * sizeof(uint64_t), stream_);
 }
 
 // As a graph, if this class of steps has one or comes for the second time.
 Status CudaExecutor::launch_graph_or_all(const Step &step) {
   if (options_.timed) return launch_all(step);
-  GraphKey key = {step.body ? step.most.rows : 0, step.head_rows, step.body ? step.most.splits : 0};
+  GraphKey key = {step.body ? step.most.rows : 0, step.head_rows, step.body ? step.most.splits : 0,
+                  step.head ? step.best : 0};
   bool capture;
   CUgraphExec graph = graphs_.find(key, &capture);
   if (!graph && !capture) return launch_all(step);
@@ -110,8 +128,7 @@ Status CudaExecutor::start(const Step &step) {
   INGOT_TRY(launch_graph_or_all(step));
   INGOT_TRY(mark_end());
   if (!step.head) return {};
-  return INGOT_CUDA(driver_, cuMemcpyDtoHAsync_v2, pinned_best_.data(), block_.best_address(),
-                    batch_->n_logits * sizeof(uint64_t), stream_);
+  return bring_best(step.best);
 }
 
 // Waits for all that was queued. A watchdog that barks leaves the step running.
@@ -155,9 +172,11 @@ Status CudaExecutor::run(Work work, const std::atomic<bool> *cancel, WorkTimes *
   auto cancelled = [&] { return cancel && cancel->load(std::memory_order_relaxed); };
   if (cancelled()) return Status::error(Code::cancelled, "cancelled");
   uint64_t begin = options_.clock(), waited = waited_ns_;
-  Status status = start(describe(work));
+  const Step step = describe(work);
+  Status status = start(step);
   if (status.ok()) status = wait();
   if (!status.ok()) return abandon(status);
+  if (step.head) best_there_ = step.best, best_asked_ = 1, last_head_rows_ = step.head_rows;
   uint64_t end = options_.clock();
   times->body_ns += end - begin;
   host_ns_ += end - begin - (waited_ns_ - waited);
@@ -185,9 +204,21 @@ Status CudaExecutor::logits(uint32_t row, const float **values) {
   return {};
 }
 
-Status CudaExecutor::argmax(uint32_t row, int32_t *token) {
+Status CudaExecutor::top(uint32_t row, std::span<Candidate> best, uint32_t *count) {
   INGOT_TRY(driver_.alive());
-  *token = Argmax::token_of(reinterpret_cast<const uint64_t *>(pinned_best_.data())[row]);
+  uint32_t wanted = Top::class_of(best.size());
+  best_asked_ = std::max(best_asked_, wanted);
+  if (wanted > best_there_) {
+    INGOT_TRY(enter());
+    best_there_ = 0;
+    Status status = select(last_head_rows_, wanted);
+    if (status.ok()) status = bring_best(wanted);
+    if (status.ok()) status = wait();
+    if (!status.ok()) return abandon(status);
+    best_there_ = wanted;
+  }
+  auto keys = reinterpret_cast<const uint64_t *>(pinned_best_.data()) + uint64_t(row) * best_there_;
+  for (*count = 0; *count < best.size() && keys[*count] != 0; ++*count) best[*count] = Top::candidate_of(keys[*count]);
   return {};
 }
 

@@ -156,7 +156,9 @@ void ingot_sampling_init(const ingot_model *model, ingot_sampling *sampling);
 /* Chooses a token from logits row `index` for the place behind the sequence's last token. The choice is a function of
  * (sampling, row, recent tokens, stream, place) alone. `recent` [recent_count] are the tokens that the repetition
  * penalty applies to (NULL with 0). `stream` tells the random numbers of equal seeds apart, e.g. a request's number.
- * A greedy choice without penalty is made on the GPU, if there is one: no row comes to the host. */
+ * On a GPU the row stays there if the settings allow: greedy choices, top_k from 1 to 1024, and min_p with top_p 1 and
+ * no top_k bring a few pairs (logit, token) back instead, as a rule; a repetition_penalty below 1 needs the row. The
+ * choice is the same. */
 ingot_code ingot_sample(ingot_session *session, uint32_t index, const ingot_sampling *sampling, const int32_t *recent,
                         size_t recent_count, uint64_t stream, uint64_t place, int32_t *token);
 

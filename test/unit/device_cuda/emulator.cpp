@@ -33,4 +33,10 @@ Live live() {
 
 uint64_t calls(const char *name) { return find<decltype(ingot_emulator_calls)>("ingot_emulator_calls")(name); }
 
+uint64_t bytes_to_host() {
+  uint64_t bytes = 0;
+  find<decltype(ingot_emulator_copied)>("ingot_emulator_copied")(nullptr, &bytes);
+  return bytes;
+}
+
 } // namespace ingot::test

@@ -18,4 +18,7 @@ Live live();
 // How often a driver call was made since emulate().
 uint64_t calls(const char *name);
 
+// Bytes that copies to the host had since emulate().
+uint64_t bytes_to_host();
+
 } // namespace ingot::test

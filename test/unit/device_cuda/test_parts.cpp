@@ -5,7 +5,7 @@
 #include "runtime/device/cuda/memory.h"
 #include "runtime/format/abi.h"
 #include "runtime/sample/argmax.h"
-#include "test/unit/device_cuda/emulator.h"
+#include "test/unit/device_cuda/gpu.h"
 
 #include <cmath>
 #include <cstring>
@@ -14,28 +14,6 @@
 
 namespace ingot::cuda {
 namespace {
-
-// A context, a stream, and memory that goes when the test ends.
-struct Gpu {
-  Driver driver;
-  CUcontext context = nullptr;
-  CUstream stream = nullptr;
-  DeviceMemory memory;
-
-  explicit Gpu(const char *settings = "") {
-    test::emulate(settings);
-    EXPECT_TRUE(driver.open().ok());
-    EXPECT_EQ(driver->cuDevicePrimaryCtxRetain(&context, 0), CUDA_SUCCESS);
-    EXPECT_EQ(driver->cuCtxSetCurrent(context), CUDA_SUCCESS);
-    EXPECT_EQ(driver->cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING), CUDA_SUCCESS);
-  }
-  ~Gpu() {
-    memory.release(driver);
-    EXPECT_EQ(driver->cuStreamDestroy_v2(stream), CUDA_SUCCESS);
-    EXPECT_EQ(driver->cuDevicePrimaryCtxRelease_v2(0), CUDA_SUCCESS);
-    EXPECT_EQ(test::live().objects, 0u);
-  }
-};
 
 // The GPU's choice for every row.
 std::vector<int32_t> choose(Gpu &gpu, const std::vector<float> &logits, uint32_t vocab) {

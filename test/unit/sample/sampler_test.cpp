@@ -124,6 +124,86 @@ TEST(Sampler, NothingToChooseIsAnError) {
   EXPECT_EQ(sample({}, std::vector<float>{1, 2, 3}, {}, 0, 0, scratch, &id).code(), Code::usage);
 }
 
+TEST(Top, IsTheStartOfTheOrderOfLikelihood) {
+  std::mt19937 random(5);
+  for (size_t vocab : {1, 2, 7, 300}) {
+    std::vector<float> logits(vocab);
+    for (float &l : logits) l = float(int(random() % 20) - 10);
+    logits[vocab / 2] = nan;
+    logits[vocab / 3] = -inf;
+    std::vector<Candidate> sorted;
+    for (size_t i = 0; i < vocab; ++i)
+      if (logits[i] > -inf) sorted.push_back({logits[i], int32_t(i)});
+    std::sort(sorted.begin(), sorted.end(), likelier);
+    for (size_t k : {1, 2, 5, 299, 400}) {
+      std::vector<Candidate> best(k);
+      ASSERT_EQ(top(logits, best), std::min(k, sorted.size()));
+      for (size_t i = 0; i < std::min(k, sorted.size()); ++i) ASSERT_EQ(best[i].id, sorted[i].id);
+    }
+  }
+}
+
+// What sample_top() chooses from the `count` likeliest; -1: it does not know.
+int32_t pick_top(const SamplerOptions &options, const std::vector<float> &logits, const std::vector<int32_t> &recent,
+                 uint64_t position, size_t count) {
+  std::vector<Candidate> best(std::min(count, logits.size()));
+  uint32_t found = top(logits, best);
+  bool decided = false;
+  int32_t id = -1;
+  Status status = sample_top(options, std::span(best).first(found), found < best.size() || best.size() == logits.size(),
+                             recent, 0, position, &decided, &id);
+  EXPECT_TRUE(status.ok()) << status.message();
+  return decided ? id : -1;
+}
+
+TEST(Sampler, TheLikeliestLogitsDecideAsTheWholeRowDoes) {
+  std::mt19937 random(9);
+  std::normal_distribution<float> normal(0, 4);
+  int known = 0, asked = 0;
+  for (int turn = 0; turn < 6000; ++turn) {
+    std::vector<float> logits(5 + random() % 400);
+    bool ties = turn % 3 == 0;
+    for (float &l : logits) l = ties ? std::round(normal(random)) : normal(random);
+    if (turn % 7 == 0) logits[random() % logits.size()] = nan;
+    if (turn % 5 == 0) logits[random() % logits.size()] = -inf;
+    if (turn % 50 == 0) logits[random() % logits.size()] = inf;
+    SamplerOptions options{.temperature = turn % 4 == 0 ? 0.0f : 0.3f * float(random() % 9), .seed = 3};
+    if (turn % 2) options.top_k = 1 + uint32_t(random() % 60);
+    if (turn % 3) options.top_p = 0.1f * float(1 + random() % 10);
+    if (turn % 5 < 2) options.min_p = 0.01f * float(random() % 30);
+    std::vector<int32_t> recent;
+    if (turn % 6 < 3) {
+      options.repetition_penalty = 0.8f + 0.2f * float(random() % 5);
+      for (int i = 0; i < 30; ++i) recent.push_back(int32_t(random() % (logits.size() + 3)) - 1);
+    }
+    uint32_t needed = candidates_needed(options, recent);
+    if (needed == 0) continue;
+    int32_t expected = pick(options, logits, recent, uint64_t(turn));
+    for (size_t count : {size_t(needed), size_t(1 + random() % needed), size_t(most_candidates)}) {
+      int32_t id = pick_top(options, logits, recent, uint64_t(turn), count);
+      if (id >= 0) ASSERT_EQ(id, expected) << turn << ", " << count << " candidates";
+      if (count == needed) ++asked, known += id >= 0;
+      if (count == most_candidates) ASSERT_GE(id, 0) << turn; // all of them
+    }
+  }
+  EXPECT_GT(asked, 3000);
+  EXPECT_GT(known, asked * 95 / 100);
+}
+
+TEST(Sampler, TheLikeliestLogitsDoNotDecideWhereOthersMayCount) {
+  std::vector<float> logits(500);
+  for (size_t i = 0; i < logits.size(); ++i) logits[i] = -0.001f * float(i);
+  EXPECT_EQ(pick_top({.temperature = 1, .min_p = 0.1f}, logits, {}, 0, 256), -1); // more are kept
+  EXPECT_GE(pick_top({.temperature = 1, .min_p = 0.9f}, logits, {}, 0, 256), 0);  // about 105
+  EXPECT_EQ(pick_top({.temperature = 1, .top_k = 3, .repetition_penalty = 2}, {9, 8, 7, 6, 5}, {0, 1}, 0, 3), -1);
+  EXPECT_GE(pick_top({.temperature = 1, .top_k = 3, .repetition_penalty = 2}, {9, 8, 7, 6, 5}, {0, 1}, 0, 5), 0);
+  for (SamplerOptions whole :
+       {SamplerOptions{.temperature = 1}, {.temperature = 1, .top_p = 0.5f}, {.temperature = 1, .top_k = 2000}})
+    EXPECT_EQ(candidates_needed(whole, {}), 0u);
+  EXPECT_EQ(candidates_needed({.temperature = 1, .top_k = 9, .repetition_penalty = 0.9f}, std::vector{1}), 0u);
+  EXPECT_EQ(candidates_needed({.temperature = 1, .top_k = 9}, {}), 9u);
+}
+
 TEST(Sampler, ValidationNamesTheOption) {
   auto message = [](const SamplerOptions &options) { return std::string(validate(options).message()); };
   EXPECT_EQ(message({}), "");

@@ -102,6 +102,7 @@ CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, CU
     Work work;
     work.kind = Work::copy_in;
     work.to = to, work.from = reinterpret_cast<uint64_t>(from), work.bytes = bytes;
+    driver.copied_in += bytes;
     if (!pinned(driver, from, bytes) && !target->capture) {
       auto *first = static_cast<const std::byte *>(from);
       work.staged = std::make_shared<std::vector<std::byte>>(first, first + bytes);
@@ -121,6 +122,7 @@ CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream
     Work work;
     work.kind = Work::copy_out;
     work.to = reinterpret_cast<uint64_t>(to), work.from = from, work.bytes = bytes;
+    driver.copied_out += bytes;
     CUresult result = enqueue(driver, lock, target, std::move(work));
     if (result != CUDA_SUCCESS || target->capture || pinned(driver, to, bytes)) return result;
     return finish(driver, lock, target);

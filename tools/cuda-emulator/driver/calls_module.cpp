@@ -58,7 +58,7 @@ bool is_binary(const char *image) {
 // Are these the artifact's kernels, and not the runtime's own?
 bool generated(std::string_view ptx) { return ptx.find(".entry ingot_") == ptx.npos; }
 
-// The text without the line that the settings take away: a mutant (test/cuda/mutate_kernels.py).
+// The text with the line that the settings replace: a mutant (test/cuda/mutate_kernels.py).
 std::string mutated(const Driver &driver, std::string text) {
   if (!driver.settings.mutate || !generated(text)) return text;
   size_t begin = 0;
@@ -66,7 +66,7 @@ std::string mutated(const Driver &driver, std::string text) {
     begin = text.find('\n', begin);
     if (begin++ == text.npos) return text;
   }
-  return text.erase(begin, text.find('\n', begin) - begin);
+  return text.replace(begin, text.find('\n', begin) - begin, driver.settings.mutant);
 }
 
 // "8.0" -> 80, "sm_90a" -> 90; 0 when there is no number.

@@ -30,7 +30,7 @@ bool Driver::configure(const char *text) {
   sticky = CUDA_SUCCESS;
   initialised = reported_ = false;
   retained = 0;
-  all_calls = leaked = chains = 0;
+  all_calls = leaked = chains = copied_in = copied_out = 0;
   calls.fill(0);
   kernels.clear();
   settings = Settings();

@@ -69,6 +69,7 @@ public:
 
   std::array<uint64_t, size_t(Call::count)> calls{};
   uint64_t all_calls = 0;
+  uint64_t copied_in = 0, copied_out = 0; // bytes that copies to and from the device were asked for
   bool injecting = false; // the body runs only to give something back: its result is replaced by the injected error
   uint64_t leaked = 0;    // objects alive when their context went, summed
   std::map<std::string, KernelCount> kernels;

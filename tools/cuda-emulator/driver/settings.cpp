@@ -1,5 +1,6 @@
 // Reads INGOT_EMULATOR.
 #include "tools/cuda-emulator/driver/settings.h"
+#include <algorithm>
 #include <charconv>
 
 namespace ingot::emulator {
@@ -63,6 +64,17 @@ Status read_injection(std::string_view text, Injection *injection) {
   return {};
 }
 
+// LINE or LINE:TEXT, in which a slash stands for a comma.
+bool read_mutant(std::string_view text, Settings *settings) {
+  size_t colon = text.find(':');
+  uint64_t line = 0;
+  if (!read_number(text.substr(0, colon), &line) || line == 0 || line > ~0u) return false;
+  settings->mutate = unsigned(line);
+  settings->mutant = colon == text.npos ? "" : text.substr(colon + 1);
+  std::replace(settings->mutant.begin(), settings->mutant.end(), '/', ',');
+  return true;
+}
+
 struct Reader {
   Settings &settings;
   std::string_view value;
@@ -92,7 +104,7 @@ struct Reader {
     if (key == "profile") return number(s.profile, 0, 1);
     if (key == "strict_exit") return number(s.strict_exit, 0, 1);
     if (key == "hang") return s.hang = value, !value.empty();
-    if (key == "mutate") return number(s.mutate, 1, ~0u);
+    if (key == "mutate") return read_mutant(value, &s);
     if (key == "coverage") return s.coverage = value, !value.empty();
     if (key == "log") return s.log = value, !value.empty();
     return *known = false;

@@ -34,7 +34,8 @@ struct Settings {
   bool strict_exit = false; // a leak ends the process with code 97
   std::vector<Injection> injections;
   std::string hang;     // kernel that never ends
-  unsigned mutate = 0;  // line of the PTX that is left out; 0: none
+  unsigned mutate = 0;  // line of the PTX that `mutant` replaces; 0: none
+  std::string mutant;
   std::string coverage; // file for the lines of the PTX that ran
   std::string log;      // file that the log is appended to; empty: only faults and leaks, on stderr
 };

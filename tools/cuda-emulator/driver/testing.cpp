@@ -27,6 +27,13 @@ INGOT_EXPORT uint64_t ingot_emulator_calls(const char *call) {
   return 0;
 }
 
+INGOT_EXPORT void ingot_emulator_copied(uint64_t *to_device, uint64_t *to_host) {
+  Driver &driver = Driver::get();
+  std::lock_guard lock(driver.mutex);
+  if (to_device) *to_device = driver.copied_in;
+  if (to_host) *to_host = driver.copied_out;
+}
+
 INGOT_EXPORT int ingot_emulator_configure(const char *text) {
   Driver &driver = Driver::get();
   std::lock_guard lock(driver.mutex);

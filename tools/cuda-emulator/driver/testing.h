@@ -12,6 +12,9 @@ void ingot_emulator_live(uint64_t *objects, uint64_t *device_bytes, uint64_t *le
 // How often the call was made (null: all calls) since the last `ingot_emulator_configure`; injections count alike.
 uint64_t ingot_emulator_calls(const char *call);
 
+// Bytes of all copies to the device and to the host since then. Null pointers are skipped.
+void ingot_emulator_copied(uint64_t *to_device, uint64_t *to_host);
+
 // As a fresh process with INGOT_EMULATOR=settings: counts, sticky error, context and everything in it are gone, the
 // card is another. No other thread may be in a call. 0, or -1 when the settings are wrong (one line on stderr).
 int ingot_emulator_configure(const char *settings);
