@@ -1,93 +1,162 @@
 #!/usr/bin/env bash
 # Everything that a machine with a card should tell us, in one command under 10 minutes: correctness against the CPU, the
-# conformance recording, then speed. Needs the NVIDIA driver and glibc; nothing is built or installed.
+# conformance recording, then speed. Needs the NVIDIA driver, bash and coreutils; nothing is built or installed.
 #
-#   gpu.sh BUNDLE OUT      BUNDLE: what gpu_bundle.py made (archive or unpacked folder); OUT: an empty folder for results
+#   gpu.sh BUNDLE OUT      BUNDLE: what gpu_bundle.py made (archive or unpacked folder); OUT: a folder for results
 #
-# OUT gets card.txt, recordings.txt (for test/cuda), correctness.txt, decode.txt, prefill.txt, batch.txt, steps.txt,
-# torch.txt (where PyTorch is). A part that fails is named at the end and makes the exit code 1; the others still run.
-# INGOT_GPU_QUICK=1 keeps to the smallest shapes (to try the script under the emulated driver).
+# OUT gets summary.txt (each part: ok, failed, late or left out, and its seconds), correctness.txt, recordings.txt (for
+# test/cuda), speed.txt (prompts, decode, batches), steps.txt (every kernel), tables.txt (what the goals are about) and
+# torch.txt (PyTorch beside ours, where it is). A part that fails is named at the end and makes the exit code 1; the others
+# still run, and what a failed or late part printed is kept.
+# INGOT_GPU_SECONDS=560: the time for all; the last parts are left out where it is short. INGOT_GPU_QUICK=1: few short runs
+# (to try the script under the emulated driver, of which INGOT_CUDA_DRIVER is the path).
 set -uo pipefail
-[ $# -eq 2 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -eq 2 ] || { sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 [ -e "$1" ] || { echo "gpu.sh: there is no bundle '$1': make one with gpu_bundle.py" >&2; exit 2; }
-out=$(mkdir -p "$2" && cd "$2" && pwd)
+out=$(mkdir -p "$2" && cd "$2" && pwd) || exit 2
 if [ -d "$1" ]; then bundle=$(cd "$1" && pwd); else
   unpacked=$(mktemp -d)
   trap 'rm -rf "$unpacked"' EXIT
   tar -C "$unpacked" -xzf "$1" || exit 2
   bundle=$unpacked/gpu-bundle
 fi
-cd "$bundle"
-export PATH=$bundle/bin:$PATH
-quick=${INGOT_GPU_QUICK:-0}
+cd "$bundle" || exit 2
+export PATH=$bundle/bin:$PATH out quick=${INGOT_GPU_QUICK:-0} driver=${INGOT_CUDA_DRIVER:-libcuda.so.1}
+most=${INGOT_GPU_SECONDS:-560}
+export LC_ALL=C LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-}${LD_LIBRARY_PATH:+:}/usr/local/nvidia/lib64 # containers keep libcuda there
 failed=()
+for name in summary correctness recordings speed steps tables torch; do rm -f "$out/$name.txt"; done
 
-# part NAME SECONDS command...: its output goes to OUT/NAME.txt and the terminal
+# part NAME FILE SECONDS FUNCTION: its output is added to OUT/FILE and shown when it ends. In a file first: a process that
+# cannot be killed must not keep a pipe, and so this script, waiting.
 part() {
-  local name=$1 seconds=$2
-  shift 2
+  local name=$1 file=$out/$2 limit=$3 left=$((most - SECONDS)) begun=$SECONDS code state=ok
+  [ "$name" != tables ] || left=$limit # what was measured is always summed up
+  if [ "$left" -lt 5 ]; then
+    failed+=("$name")
+    printf '%-12s left out: no time\n' "$name" | tee -a "$out/summary.txt"
+    return
+  fi
   printf '\n== %s\n' "$name"
-  timeout "$seconds" "$@" 2>&1 | tee "$out/$name.txt"
-  [ "${PIPESTATUS[0]}" -eq 0 ] || failed+=("$name")
+  printf '==== %s\n' "$name" >>"$file"
+  [ "$limit" -lt "$left" ] || limit=$left
+  timeout -k 5 "$limit" bash -c "$4" >"$out/part" 2>&1
+  code=$?
+  cat "$out/part"
+  cat "$out/part" >>"$file"
+  rm -f "$out/part"
+  case $code in 0) ;; 124 | 137) state="late (over $limit s)" ;; *) state="failed (exit $code)" ;; esac
+  [ $code -eq 0 ] || failed+=("$name")
+  printf '%-12s %s, %d s\n' "$name" "$state" $((SECONDS - begun)) | tee -a "$out/summary.txt"
 }
 
-card() {
-  nvidia-smi --query-gpu=name,driver_version,compute_cap,memory.total,clocks.max.sm,clocks.max.memory --format=csv 2>/dev/null ||
-    echo "nvidia-smi is not here"
-  ingot-run models/stories-int4.ingot --device cuda -p "Once upon a time" -n 40 --temperature 0 --stats
+# bench MODEL options...: one process, which may take a minute; a hung kernel must not cost the others their turn.
+bench() {
+  timeout -k 5 60 ingot-bench "models/$1.ingot" --device cuda "${@:2}" || { echo "$1: exit $?"; return 1; }
 }
 
+speed_models() { # names of those for speed, 8B last
+  cut -d' ' -f1 models/decoders.txt | grep -v '^small'
+}
+each() { # FUNCTION for every model for speed
+  local model code=0
+  for model in $(speed_models); do "$1" "$model" || code=1; done
+  return $code
+}
+
+machine() {
+  nvidia-smi --query-gpu=name,driver_version,compute_cap,memory.total,clocks.max.sm,clocks.max.memory --format=csv ||
+    echo "nvidia-smi does not answer"
+  echo "driver library: $driver; $(nproc) processors; $(uname -r)"
+  ingot-run models/stories-int4.ingot --device cuda -p "Once upon a time" -n 20 --temperature 0 --stats
+}
+
+record() {
+  case $driver in
+  *emulator*) cuda-conformance --driver "$driver" --record "$out/recordings.txt" pack/forms.data pack/kernels.data ;;
+  *) sh record.sh bin/cuda-conformance pack "$out/recordings.txt" ;;
+  esac
+}
+
+# same MODEL option...: fed in chunks of any length, the card is near the CPU and its own figures do not change by a bit.
+same() {
+  local model=$1 chunk line kl first='' code=0
+  for chunk in $chunks; do
+    line=$(bench "$model" "${@:2}" --json --chunk "$chunk" --quality "models/$model.ingot" "$text") || code=1
+    echo "$model chunk $chunk: ${line#*\"quality\":}"
+    kl=${line#*\"mean_kl\":}
+    kl=$(printf '%.6f' "${kl%%,*}" 2>/dev/null) || kl=none
+    [[ $kl == 0.000* ]] || { echo "$model: far from the CPU"; code=1; }
+    [ "${first:=$line}" = "$line" ] || { echo "$model: chunks of $chunk give other bits"; code=1; }
+  done
+  return $code
+}
+greedy() {
+  local device tokens=() prompt="Once upon a time"
+  for device in cpu cuda; do
+    tokens+=("$(ingot-run "models/$1.ingot" --device $device -p "$prompt" -n 60 --temperature 0 --print-tokens 2>&1)")
+  done
+  echo "$1: ${tokens[1]}"
+  case ${tokens[1]} in [0-9]*,[0-9]*) ;; *) return 1 ;; esac
+  [ "${tokens[0]}" = "${tokens[1]}" ] || { echo "$1: the CPU says ${tokens[0]}"; return 1; }
+}
 correctness() {
   local model code=0
-  for model in models/stories-*.ingot; do
-    echo "$(basename "$model"): the card against the CPU"
-    ingot-bench "$model" --device cuda -p "" -n "" --quality "$model" text.txt || code=1
-    cpu=$(ingot-run "$model" --device cpu -p "Once upon a time" -n 60 --temperature 0 --print-tokens 2>/dev/null)
-    gpu=$(ingot-run "$model" --device cuda -p "Once upon a time" -n 60 --temperature 0 --print-tokens 2>/dev/null)
-    if [ -n "$gpu" ] && [ "$cpu" = "$gpu" ]; then echo "60 greedy tokens: the same"; else
-      code=1
-      printf 'greedy tokens differ\n  cpu %s\n  gpu %s\n' "$cpu" "$gpu"
-    fi
+  local chunks="1 7 32 128"
+  local text=text.txt
+  [ "$quick" = 1 ] && chunks="1 32" && text=short.txt
+  for model in models/stories-*.ingot models/small*.ingot; do
+    [ -e "$model" ] || continue
+    model=$(basename "$model" .ingot)
+    case $model in
+    stories-*) same "$model" && greedy "$model" ;;
+    *) same "$model" --random-weights ;;
+    esac || { echo "$model: NOT the same"; code=1; }
   done
   return $code
 }
 
-bench() { # MODEL options...
-  local model=$1
-  shift
-  echo "$(basename "$model" .ingot)"
-  ingot-bench "$model" --device cuda --random-weights -r 3 "$@"
+speed_of() {
+  echo "== $1"
+  if [ "$quick" = 1 ]; then bench "$1" --random-weights -r 1 -p 16 -n 2 -d 0,40; else
+    bench "$1" --random-weights -r 3 -p 512,2048 -n 64 -d 0,4096
+  fi
 }
-
-forms="f16 int8 int4 int4-w16"
-shapes="llama-1b llama-8b"
-[ "$quick" = 1 ] && shapes="" forms=""
-each() { # command with MODEL as its first argument, for every model
-  local shape form code=0
-  for shape in $shapes; do for form in $forms; do "$@" "models/$shape-$form.ingot" || code=1; done; done
-  return $code
+batch_of() {
+  echo "== $1"
+  if [ "$quick" = 1 ]; then bench "$1" --random-weights -r 1 -p "" -n 2 -b 3; else
+    bench "$1" --random-weights -r 3 -p "" -n 16 -b 2,4,8,16,32,64
+  fi
 }
-decode_of() { bench "$1" -p "" -n 64 -d 0,4096; }
-prefill_of() { bench "$1" -p 512,2048 -n ""; }
-batch_of() { bench "$1" -p "" -n 16 -b 1,2,4,8,16,32,64; }
-steps_of() { ingot-bench "$1" --device cuda --random-weights --steps 1,2,4,8,16,32,512; }
-decode() { each decode_of; }
-prefill() { each prefill_of; }
+steps_at() { # MODEL DEPTH ROWS
+  echo "== $1 depth $2"
+  bench "$1" --random-weights -r $((quick == 1 ? 1 : 5)) -d "$2" --steps "$3"
+}
+steps_of() {
+  if [ "$quick" = 1 ]; then steps_at "$1" 0 1,40; else steps_at "$1" 0 1,2,4,8,16,32,512,2048; fi || return 1
+  case $1 in *-bf16) if [ "$quick" = 1 ]; then steps_at "$1" 40 1; else steps_at "$1" 4096 1,512; fi ;; esac
+}
+speed() { each speed_of; }
 batch() { each batch_of; }
 steps() { each steps_of; }
-torch() { python3 gpu_torch.py; }
-record() { sh record.sh bin/cuda-conformance pack "$out/recordings.txt"; }
-export -f card correctness bench each decode_of prefill_of batch_of steps_of decode prefill batch steps torch record
-export out shapes forms
+tables() { awk -f gpu_tables.awk models/decoders.txt "$out/speed.txt" "$out/steps.txt"; }
 
-part card 60 bash -c card
-part conformance 180 bash -c record
-part correctness 60 bash -c correctness
-part decode 150 bash -c decode
-part prefill 60 bash -c prefill
-part batch 120 bash -c batch
-part steps 90 bash -c steps
-if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then part torch 120 bash -c torch; fi
+torch() {
+  command -v python3 >/dev/null || { echo "python3 is not here: no peer"; return 0; }
+  python3 -c 'import torch' 2>/dev/null || { echo "PyTorch is not here: no peer"; return 0; }
+  if [ "$quick" = 1 ]; then python3 gpu_torch.py --shapes tiny --device cpu; else python3 gpu_torch.py; fi
+}
+export -f bench speed_models each machine record same greedy correctness speed_of batch_of steps_at steps_of speed batch \
+  steps tables torch
 
-printf '\nresults in %s\n' "$out"
-[ ${#failed[@]} -eq 0 ] || { echo "failed: ${failed[*]}"; exit 1; }
+part machine correctness.txt 40 machine
+part correctness correctness.txt 150 correctness
+part conformance correctness.txt 120 record
+part speed speed.txt 150 speed
+part steps steps.txt 120 steps
+part batch speed.txt 100 batch
+part tables tables.txt 10 tables
+part torch torch.txt 100 torch
+
+printf '\nresults in %s after %d s\n' "$out" "$SECONDS"
+[ ${#failed[@]} -eq 0 ] || { echo "not done: ${failed[*]}" | tee -a "$out/summary.txt"; exit 1; }

@@ -38,15 +38,15 @@ FORMS = {
 WARPS = {80: 64, 86: 48, 87: 48, 89: 48, 90: 64, 100: 64, 120: 48}  # that an SM holds at most
 
 
-def write_shape(shape: str, form: str, path: Path):
-    """A decoder of two layers in that shape, its weights in an external file that does not exist."""
+def write_shape(shape: str, form: str, path: Path, layers: int = 2):
+    """A decoder in that shape, its weights in an external file that does not exist."""
     brain = form == "bf16"
     check_large.HALF = onnx.TensorProto.BFLOAT16 if brain else onnx.TensorProto.FLOAT16
     check_large.ARRAY = ml_dtypes.bfloat16 if brain else np.float16
     sizes = ("HIDDEN", "HEADS", "KV_HEADS", "SIZE", "INNER", "VOCABULARY")
     for name, size in zip(sizes, SHAPES[shape]):
         setattr(check_large, name, size)
-    onnx.save(check_large.decoder(2), path)
+    onnx.save(check_large.decoder(layers), path)
 
 
 def compile_shape(ingotc: str, shape: str, form: str, sm: str, scratch: Path) -> list[dict]:

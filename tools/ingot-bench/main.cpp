@@ -94,7 +94,7 @@ Status compare(const BenchOptions &options, const Artifact &artifact, Quality *q
   if (options.random_weights && &reference == &other) INGOT_TRY(random.replace(&other));
   DeviceKind device;
   INGOT_TRY(parse_device(options.device.empty() ? nullptr : options.device.c_str(), &device));
-  return measure_quality(artifact, device, reference, text, quality);
+  return measure_quality(artifact, device, reference, text, options.chunk, quality);
 }
 
 Status bench(BenchOptions &options) {

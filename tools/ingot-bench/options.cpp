@@ -59,6 +59,9 @@ bool parse_options(int argc, char **argv, BenchOptions *options, int *exit_code)
                "seeded random weights in the place of the file's (for artifacts made with --no-weights)");
   app.add_option("--quality", quality, "REF.ingot TEXT: KL divergence, top-1 agreement, perplexity on a text file")
       ->expected(2);
+  app.add_option("--chunk", options->chunk,
+                 "tokens that --quality feeds at a time (default 32): the figures stay the same")
+      ->check(CLI::Range(1, 2048));
   app.footer(
       "tok/s: median, least and most of the repeats. read: bytes of weights a token x tok/s, as a fraction of the\n"
       "best read probe of the same run and thread count (or GPU). Exit codes: 0 done, 1 bad input, 2 usage, 3 our own\n"

@@ -9,8 +9,8 @@ namespace ingot {
 struct BenchOptions {
   std::string model, reference, text; // reference and text: --quality
   std::vector<int32_t> prompts = {128, 512}, tokens = {128}, depths = {0}, batches = {1}, threads, steps;
-  std::string device; // "cpu", "cuda"; "": what the model has code for
-  uint32_t repeats = 5;
+  std::string device;               // "cpu", "cuda"; "": what the model has code for
+  uint32_t repeats = 5, chunk = 32; // chunk: tokens that --quality feeds at a time
   bool json = false, random_weights = false;
 };
 

@@ -9,8 +9,6 @@
 namespace ingot {
 namespace {
 
-constexpr uint32_t rows_at_a_time = 32;
-
 // Log probabilities of one row, in double.
 void log_softmax(const float *logits, std::vector<double> *out) {
   float most = *std::max_element(logits, logits + out->size());
@@ -39,14 +37,13 @@ void add_row(const std::vector<double> &model, const std::vector<double> &refere
   ++sums->scored;
 }
 
-Status open(const Artifact &artifact, DeviceKind device, uint32_t context, Session *session) {
-  return session->open(
-      artifact, {.device = device, .max_context = context, .max_rows = rows_at_a_time, .max_logits = rows_at_a_time});
+Status open(const Artifact &artifact, DeviceKind device, uint32_t context, uint32_t chunk, Session *session) {
+  return session->open(artifact, {.device = device, .max_context = context, .max_rows = chunk, .max_logits = chunk});
 }
 
 // Both models over one window of tokens that fits their contexts.
-Status add_window(Session (&sessions)[2], const int32_t *tokens, uint32_t count, Sums *sums) {
-  uint32_t sequences[2], step = rows_at_a_time, vocab = sessions[0].artifact().facts().vocab_size();
+Status add_window(Session (&sessions)[2], const int32_t *tokens, uint32_t count, uint32_t step, Sums *sums) {
+  uint32_t sequences[2], vocab = sessions[0].artifact().facts().vocab_size();
   for (int m = 0; m < 2; ++m) {
     INGOT_TRY(sessions[m].create(&sequences[m]));
     if (uint32_t most = sessions[m].artifact().facts().max_new_per_sequence()) step = std::min(step, most);
@@ -74,7 +71,7 @@ Status add_window(Session (&sessions)[2], const int32_t *tokens, uint32_t count,
 } // namespace
 
 Status measure_quality(const Artifact &model, DeviceKind device, const Artifact &reference, const std::string &text,
-                       Quality *quality) {
+                       uint32_t chunk, Quality *quality) {
   if (model.facts().vocab_size() != reference.facts().vocab_size())
     return Status::error(Code::bad_input, "the vocabularies differ: %u and %u", model.facts().vocab_size(),
                          reference.facts().vocab_size());
@@ -88,10 +85,11 @@ Status measure_quality(const Artifact &model, DeviceKind device, const Artifact 
   uint32_t window = std::min({model.facts().max_context(), reference.facts().max_context(), 2048u});
   Sums sums;
   Session sessions[2];
-  INGOT_TRY(open(model, device, window, &sessions[0]));
-  INGOT_TRY(open(reference, DeviceKind::automatic, window, &sessions[1]));
+  INGOT_TRY(open(model, device, window, chunk, &sessions[0]));
+  INGOT_TRY(open(reference, DeviceKind::automatic, window, chunk, &sessions[1]));
   for (size_t at = 0; at < tokens.size(); at += window)
-    INGOT_TRY(add_window(sessions, tokens.data() + at, uint32_t(std::min<size_t>(window, tokens.size() - at)), &sums));
+    INGOT_TRY(
+        add_window(sessions, tokens.data() + at, uint32_t(std::min<size_t>(window, tokens.size() - at)), chunk, &sums));
   *quality = {.tokens = sums.rows,
               .mean_kl = sums.kl / double(sums.rows),
               .top1_agreement = double(sums.agreed) / double(sums.rows),

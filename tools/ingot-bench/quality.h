@@ -13,9 +13,9 @@ struct Quality {
   double perplexity = 0, reference_perplexity = 0;
 };
 
-// `device`: what the model runs on; the reference runs on the CPU if it can. Errors: vocabularies differ, no tokenizer,
-// fewer than two tokens.
+// `device`: what the model runs on; the reference runs on the CPU if it can. Both are fed `chunk` tokens at a time,
+// which changes no bit. Errors: vocabularies differ, no tokenizer, fewer than two tokens.
 Status measure_quality(const Artifact &model, DeviceKind device, const Artifact &reference, const std::string &text,
-                       Quality *quality);
+                       uint32_t chunk, Quality *quality);
 
 } // namespace ingot

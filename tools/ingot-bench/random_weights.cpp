@@ -1,5 +1,8 @@
 #include "tools/ingot-bench/random_weights.h"
+#include "runtime/base/cpu.h"
 
+#include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cerrno>
 #include <cmath>
@@ -7,7 +10,9 @@
 #include <cstring>
 #include <string_view>
 #include <sys/mman.h>
+#include <thread>
 #include <unistd.h>
+#include <vector>
 
 namespace ingot {
 namespace {
@@ -21,7 +26,7 @@ uint64_t next(uint64_t *random) {
 }
 
 // From 0.5 to 1, of either sign when `with_sign`.
-float unit(uint64_t *random, bool with_sign) {
+float unit_value(uint64_t *random, bool with_sign) {
   uint64_t bits = next(random);
   float value = 0.5f + float(bits >> 41) * 0x1p-24f;
   return with_sign && (bits & 1) ? -value : value;
@@ -56,12 +61,6 @@ bool parse_float(std::string_view name, Float *type) {
   return name == names[size_t(*type)];
 }
 
-bool fill_floats(Float type, float magnitude, std::span<uint8_t> bytes, uint64_t *random) {
-  size_t each = float_bytes[size_t(type)];
-  for (size_t at = 0; at + each <= bytes.size(); at += each) put(type, magnitude * unit(random, true), &bytes[at]);
-  return bytes.size() % each == 0;
-}
-
 // Blocks of 16 rows: codes, then a scale a row, then its zero point or minimum.
 struct Grid {
   char zero[8];
@@ -90,7 +89,7 @@ struct Grid {
     }
     uint8_t *scales = out + data_bytes(), *zeros = scales + scale_bytes();
     for (size_t row = 0; row < 16; ++row) {
-      float value = magnitude * 3.46f / float(1u << bits) * unit(random, false);
+      float value = magnitude * 3.46f / float(1u << bits) * unit_value(random, false);
       put(scale, value, scales + row * float_bytes[size_t(scale)]);
       if (zero[0] == 'a') put(scale, value * -0.5f * float((1u << bits) - 1), zeros + row * float_bytes[size_t(scale)]);
       if (zero[0] == 'z') zeros[row] = uint8_t(next(random) >> 32 & ((1u << bits) - 1));
@@ -102,24 +101,69 @@ bool is_integer(std::string_view element) {
   return element.size() >= 2 && (element[0] == 'i' || element[0] == 'u') && element[1] >= '1' && element[1] <= '8';
 }
 
+// How the bytes of one weight are made, a whole number of `unit` bytes at a time.
+struct Filler {
+  enum class Kind { zeros, floats, grid } kind = Kind::zeros;
+  Float type = Float::f32;
+  Grid grid;
+  float magnitude = 1;
+  size_t unit = 1;
+
+  bool parse(const char *layout, uint64_t cols) {
+    std::string_view name = layout;
+    bool plain = name.starts_with("rows.");
+    if (plain) name.remove_prefix(5);
+    if (plain && is_integer(name)) return true;
+    if (!plain) magnitude = 1.3f / std::sqrt(float(cols)); // 0.5 to 1 has the root mean square 0.76
+    if (parse_float(name, &type)) return kind = Kind::floats, unit = float_bytes[size_t(type)], true;
+    if (plain || !grid.parse(layout)) return false;
+    return kind = Kind::grid, unit = grid.bytes(), true;
+  }
+
+  void fill(std::span<uint8_t> bytes, uint64_t *random) const {
+    if (kind == Kind::zeros) memset(bytes.data(), 0, bytes.size());
+    if (kind == Kind::floats)
+      for (size_t at = 0; at < bytes.size(); at += unit) put(type, magnitude * unit_value(random, true), &bytes[at]);
+    if (kind == Kind::grid)
+      for (size_t at = 0; at < bytes.size(); at += unit) grid.fill(magnitude, &bytes[at], random);
+  }
+};
+
+// A part of a weight that one thread fills, from a seed of its own: the bytes do not depend on the threads.
+struct Piece {
+  Filler filler;
+  std::span<uint8_t> bytes;
+  uint64_t seed;
+};
+constexpr size_t piece_bytes = size_t(4) << 20;
+
+void add_pieces(const Filler &filler, std::span<uint8_t> bytes, std::vector<Piece> *pieces) {
+  size_t each = std::max<size_t>(piece_bytes / filler.unit, 1) * filler.unit;
+  for (size_t at = 0; at < bytes.size(); at += each)
+    pieces->push_back(
+        {filler, bytes.subspan(at, std::min(each, bytes.size() - at)), (pieces->size() + 1) * 0x9e3779b97f4a7c15u});
+}
+
+void fill_all(const std::vector<Piece> &pieces) {
+  std::atomic<size_t> cursor = 0;
+  auto work = [&] {
+    for (size_t i; (i = cursor.fetch_add(1, std::memory_order_relaxed)) < pieces.size();) {
+      uint64_t random = pieces[i].seed;
+      pieces[i].filler.fill(pieces[i].bytes, &random);
+    }
+  };
+  std::vector<std::thread> others;
+  for (uint32_t i = 1; i < std::min<size_t>(usable_cpus(), pieces.size()); ++i) others.emplace_back(work);
+  work();
+  for (std::thread &other : others) other.join();
+}
+
 } // namespace
 
 bool fill_random(const char *layout, uint64_t cols, std::span<uint8_t> bytes, uint64_t *random) {
-  std::string_view name = layout;
-  float magnitude = 1.3f / std::sqrt(float(cols)); // 0.5 to 1 has the root mean square 0.76
-  Float type = Float::f32;
-  if (name.starts_with("rows.")) {
-    name.remove_prefix(5);
-    if (is_integer(name)) {
-      memset(bytes.data(), 0, bytes.size());
-      return true;
-    }
-    return parse_float(name, &type) && fill_floats(type, 1, bytes, random);
-  }
-  if (parse_float(name, &type)) return fill_floats(type, magnitude, bytes, random);
-  Grid grid;
-  if (!grid.parse(layout) || bytes.size() % grid.bytes() != 0) return false;
-  for (size_t at = 0; at < bytes.size(); at += grid.bytes()) grid.fill(magnitude, &bytes[at], random);
+  Filler filler;
+  if (!filler.parse(layout, cols) || bytes.size() % filler.unit != 0) return false;
+  filler.fill(bytes, random);
   return true;
 }
 
@@ -140,13 +184,16 @@ Status RandomWeights::replace(Artifact *artifact) {
                          (unsigned long long)segment->size);
   data_ = static_cast<uint8_t *>(memory);
   size_ = segment->size;
-  uint64_t random = 1;
+  std::vector<Piece> pieces;
   for (uint32_t i = 0; i < count_of(artifact->plan().weights()); ++i) {
     const plan::Weight &weight = *artifact->plan().weights()->Get(i);
-    if (!fill_random(text_of(weight.layout()), weight.cols(), {data_ + weight.offset(), weight.size()}, &random))
+    Filler filler;
+    if (!filler.parse(text_of(weight.layout()), weight.cols()) || weight.size() % filler.unit != 0)
       return Status::error(Code::unsupported, "--random-weights: weight '%.60s' has the layout '%.40s'",
                            text_of(weight.name()), text_of(weight.layout()));
+    add_pieces(filler, {data_ + weight.offset(), weight.size()}, &pieces);
   }
+  fill_all(pieces);
   artifact->replace_weights(data_);
   return {};
 }
