@@ -1,8 +1,8 @@
 // The LLVM half for CUDA: a kernel's module gets what CudaTarget.h promises, is optimised at O3, checked and printed.
 //
-// Facts that shape this file (LLVM 19): a function is an entry by module metadata; inline assembly is not convergent
-// unless its call says so; a pointer that was loaded counts as generic unless it is cast to global and back, which
-// infer-address-spaces then spreads; printing ends the process on an intrinsic without an instruction.
+// Facts that shape this file (LLVM 19): a function is an entry by module metadata; inline assembly, mma and ldmatrix
+// are not convergent unless their calls say so; a pointer that was loaded counts as generic unless it is cast to global
+// and back, which infer-address-spaces then spreads; printing ends the process on an intrinsic without an instruction.
 #include "compiler/target/CudaStages.h"
 
 #include "llvm/Analysis/TargetLibraryInfo.h"
@@ -100,11 +100,19 @@ static void setLinkage(Module &module, ArrayRef<EntryPoint> entries) {
   }
 }
 
+/// What a whole warp executes together, though LLVM takes it for a thread's own arithmetic: it would make two loops of
+/// one around a condition that differs by lane.
+static bool needsWholeWarp(const CallBase &call) {
+  const Function *callee = call.getCalledFunction();
+  return callee && (callee->getName().starts_with("llvm.nvvm.mma.") || callee->getName().contains(".sync.aligned."));
+}
+
 /// Assembly with effects may synchronise threads; without, it computes, or it loads (ptx.load_nc).
 static void setEffects(Module &module) {
   for (Function &function : module)
     for (Instruction &instruction : instructions(function)) {
       auto *call = dyn_cast<CallBase>(&instruction);
+      if (call && needsWholeWarp(*call)) call->addFnAttr(Attribute::Convergent);
       if (!call || !call->isInlineAsm()) continue;
       auto *assembly = cast<InlineAsm>(call->getCalledOperand());
       if (assembly->hasSideEffects())

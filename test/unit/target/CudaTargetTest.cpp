@@ -136,6 +136,44 @@ TEST_F(CudaTarget, KnownKernelsAreTakenFromTheCache) {
   EXPECT_EQ(second->texts[0].text, fresh->texts[0].text);
 }
 
+/// A loop of the whole warp around a condition that differs by lane, which a compiler for one thread would lift out of
+/// it: two loops, each with matrices that only some lanes multiply.
+TEST_F(CudaTarget, MatricesStayWithTheWholeWarp) {
+  const char *text = R"(module { module @k {
+    func.func @k(%from: !llvm.ptr<1>, %n: i64) attributes {ptx.entry = #ptx.entry<threads = 32>} {
+      %lane = ptx.id lane : i32
+      %c7 = arith.constant 7 : i32
+      %few = arith.cmpi ult, %lane, %c7 : i32
+      %zero = arith.constant 0 : i32
+      %one = arith.constant 1 : i32
+      %count = arith.trunci %n : i64 to i32
+      %shared = ptx.shared : !llvm.ptr<3>
+      %sum = scf.for %i = %zero to %count step %one iter_args(%c = %zero) -> i32 : i32 {
+        %x = scf.if %few -> i32 {
+          %more = ptx.load %from : !llvm.ptr<1> -> i32
+          scf.yield %more : i32
+        } else {
+          scf.yield %zero : i32
+        }
+        ptx.store %shared, %x : !llvm.ptr<3>, i32
+        %a:4 = ptx.ldmatrix %shared : i32, i32, i32, i32
+        %d:4 = ptx.mma u8s8 (%a#0, %a#1, %a#2, %a#3) (%x, %x) (%c, %c, %c, %c) : i32, i32, i32, i32 -> i32, i32, i32, i32
+        scf.yield %d#0 : i32
+      }
+      ptx.store %from, %sum : !llvm.ptr<1>, i32
+      return
+    }
+  } })";
+  auto code = compile(text);
+  ASSERT_TRUE(succeeded(code)) << error;
+  const std::string &ptx = code->texts[0].text;
+  for (const char *instruction : {"ldmatrix.sync", "mma.sync"}) {
+    size_t first = ptx.find(instruction);
+    ASSERT_NE(first, ptx.npos) << ptx;
+    EXPECT_EQ(ptx.find(instruction, first + 1), ptx.npos) << ptx;
+  }
+}
+
 TEST_F(CudaTarget, WritableDataIsRefusedByName) {
   std::string text = kernelText("writer");
   text.replace(text.find("internal constant"), 17, "internal");
