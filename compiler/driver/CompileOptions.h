@@ -25,6 +25,7 @@ struct CompileOptions {
   bool withWeights = true;             // false: a hole where the weights would be (--no-weights)
   std::string reportFile;              // JSON: time and peak memory per phase, steps
   std::string dumpAsm, dumpIr;         // folders
+  bool markGuards = false;             // in PTX (CudaOptions::marks)
   cpu::ObjectCache *objects = nullptr; // shared by compilations of one process; may be null
   std::function<void(const char *phase, double fraction)> progress; // fraction of the whole in [0, 1]
 };

@@ -46,6 +46,7 @@ public:
     codegen.jobs = options.jobs;
     codegen.dumpDirectory = options.dumpAsm;
     codegen.objects = options.objects;
+    codegen.marks = options.markGuards;
     codegen.disassemble = !options.reportFile.empty();
     auto compiled = cuda::compileCuda(*module, codegen);
     if (failed(compiled)) return failure();

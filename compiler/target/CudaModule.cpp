@@ -44,6 +44,8 @@ static void initialise() {
   LLVMInitializeNVPTXAsmPrinter();
   setOption<int>("nvptx-prec-divf32", 2); // IEEE, whatever a tool's command line says
   setOption<bool>("nvptx-prec-sqrtf32", true);
+  auto lines = cl::getRegisteredOptions().find("use-unknown-locations"); // what has no location does not take the last
+  if (lines != cl::getRegisteredOptions().end()) lines->second->addOccurrence(0, lines->first(), "Enable");
 }
 
 Expected<std::unique_ptr<TargetMachine>> createTargetMachine(unsigned level) {

@@ -13,6 +13,9 @@ class TargetMachine;
 
 namespace ingot::cuda {
 
+/// What marks begin with.
+inline constexpr llvm::StringLiteral guardMark = "// guard ";
+
 /// ptx ops -> intrinsics and inline assembly of the LLVM dialect.
 mlir::LogicalResult lowerPtx(mlir::ModuleOp kernel, unsigned level);
 
@@ -26,6 +29,12 @@ struct EntryPoint {
 
 /// Reads the entries of a kernel and takes the attributes away.
 std::vector<EntryPoint> takeEntries(mlir::ModuleOp kernel);
+
+/// Has LLVM carry the locations of bounds guards along, as line numbers behind the names that it returns.
+std::vector<std::string> keepGuards(mlir::ModuleOp kernel);
+
+/// PTX with line directives -> without them, and `// guard FILE:LINE` behind each guard's instructions.
+std::string markGuards(llvm::StringRef ptx, llvm::ArrayRef<std::string> guards);
 
 /// A target machine of the level; not shareable between threads.
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createTargetMachine(unsigned level);

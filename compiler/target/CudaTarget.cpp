@@ -45,7 +45,7 @@ struct LevelRun {
   std::vector<Job> jobs;
 
   bool dumps() const { return !options.dumpDirectory.empty(); }
-  ObjectCache *cache() const { return dumps() ? nullptr : options.objects; }
+  ObjectCache *cache() const { return dumps() || options.marks ? nullptr : options.objects; }
   void takeCached();
   llvm::Error runJob(Job &job, std::mutex &translation) const;
   LogicalResult write(const Job &job, StringRef extension, StringRef text);
@@ -73,9 +73,11 @@ llvm::Error LevelRun::runJob(Job &job, std::mutex &translation) const {
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> module;
   std::vector<EntryPoint> entries;
+  std::vector<std::string> guards;
   {
     std::lock_guard lock(translation); // MLIR's context is shared
     entries = takeEntries(job.module);
+    if (options.marks) guards = keepGuards(job.module);
     module = translateModuleToLLVMIR(job.module, context, job.name);
   }
   auto failure = [&](const char *what) {
@@ -88,7 +90,7 @@ llvm::Error LevelRun::runJob(Job &job, std::mutex &translation) const {
   if (llvm::Error error = lint(*module)) return error;
   auto text = printPtx(*module, **machine);
   if (!text) return text.takeError();
-  job.ptx = std::move(*text);
+  job.ptx = options.marks ? markGuards(*text, guards) : std::move(*text);
   return llvm::Error::success();
 }
 

@@ -26,7 +26,8 @@ std::string mergePtx(unsigned level, ArrayRef<StringRef> kernels) {
         shared = true;
         continue;
       }
-      body += line.split("//").first.rtrim().str() + "\n";
+      bool marked = line.contains(guardMark);
+      body += (marked ? line : line.split("//").first).rtrim().str() + "\n";
       if (line.starts_with(".maxntid")) body += ".pragma \"nounroll\";\n";
     }
   return text + body;

@@ -10,6 +10,7 @@
 //     little (LaneMemory.h).
 //  4. Scalar loads and stores in an address space of their own, and ops of dialects unknown here that touch no vector,
 //     are native code of a thread: they stay. A vector op that has no form here is an error that names it.
+#include "dialects/ptx/BoundsGuard.h"
 #include "dialects/ptx/Ptx.h"
 #include "passes/lower/LaneExchange.h"
 #include "passes/lower/LaneMemory.h"
@@ -267,6 +268,11 @@ private:
     replace(op, load, true);
   }
 
+  /// The place of a mask: the generator's guard, or else this line.
+  static Location guardOf(Operation *op, std::source_location place = std::source_location::current()) {
+    return guardPlace(op->getLoc()) ? op->getLoc() : boundsGuard(op->getContext(), place);
+  }
+
   /// Runs `body` in the lanes where `condition` holds.
   Value where(Location loc, Value condition, Type result, llvm::function_ref<Value()> body, Value otherwise = {}) {
     auto branch = result ? b.create<scf::IfOp>(loc, TypeRange{result}, condition, true, true)
@@ -285,7 +291,7 @@ private:
     Type element = vectorOf(op.getType()).getElementType();
     Value otherwise = op.getPassThru().empty() ? b.create<LLVM::UndefOp>(op.getLoc(), element) : op.getPassThru()[0];
     Value value = where(
-        op.getLoc(), op.getMask(), element,
+        guardOf(op), op.getMask(), element,
         [&] {
           Value address = elementAddress(op.getLoc(), op.getData(), element, kLanes);
           return b.create<LLVM::LoadOp>(op.getLoc(), element, address, elementAlignment(element)).getRes();
@@ -300,7 +306,7 @@ private:
   }
 
   void distribute(LLVM::MaskedStoreOp op) {
-    where(op.getLoc(), op.getMask(), {},
+    where(guardOf(op), op.getMask(), {},
           [&] { return storeElement(op.getLoc(), op.getValue(), op.getData()), Value(); });
     dead.push_back(op);
   }
@@ -311,7 +317,7 @@ private:
       SmallVector<bool> inside;
       for (int64_t lane = 0; lane < kLanes; ++lane) inside.push_back(lane < found->second);
       auto store = [&] { return storeElement(loc, op.getValue(), op.getAddr()), Value(); };
-      found->second == kLanes ? store() : where(loc, worker->lanesWhere(b, loc, inside), {}, store);
+      found->second == kLanes ? store() : where(guardOf(op), worker->lanesWhere(b, loc, inside), {}, store);
       return void(dead.push_back(op));
     }
     if (!isGeneric(op.getAddr().getType())) return;

@@ -1,6 +1,7 @@
 // Emission of what LaneExchange.h names. Numbers that differ by lane are computed from the lane where that is cheap:
 // lines, masks and small numbers packed into a register; else they lie in a table.
 #include "passes/lower/LaneExchange.h"
+#include "dialects/ptx/BoundsGuard.h"
 #include "dialects/ptx/Ptx.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -27,7 +28,8 @@ void LaneExchange::wait(OpBuilder &b, Location loc) { b.create<ptx::WarpSyncOp>(
 
 Value LaneExchange::laneBelow(OpBuilder &b, Location loc, int64_t count) {
   if (count >= kLanes) return lane64;
-  return b.create<arith::MinUIOp>(loc, lane64, integer(b, loc, 64, count - 1));
+  Location guard = boundsGuard(b.getContext(), std::source_location::current());
+  return b.create<arith::MinUIOp>(guard, lane64, integer(b, loc, 64, count - 1));
 }
 
 Value LaneExchange::dotBytes(OpBuilder &b, Location loc, Value acc, Value u8, Value s8) {

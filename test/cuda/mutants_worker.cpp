@@ -1,9 +1,10 @@
 // Runs an artifact on the emulated card again and again, each time with other settings of the emulator: the engine of
 // mutate_kernels.py.
 //
-// argv: ARTIFACT. stdin: one INGOT_EMULATOR text a line. stdout, a line each: `<hash of all logits>`, or `fault: ...`
-// when the runtime reports an error. After a fault the process ends with 1 (the card is lost to it): the rest of the
-// lines is for another process.
+// argv: ARTIFACT. stdin, a line each: `PLAN SETTINGS`, what to run (Plan, below) and an INGOT_EMULATOR text. stdout, a
+// line each: `<hash of all logits>`, `none` if the model is too small for the plan, or `fault: ...` when the runtime
+// reports an error. After a fault the process ends with 1 (the card is lost to it): the rest of the lines is for
+// another process.
 #include "ingot/ingot.h"
 #include <cstdio>
 #include <cstdlib>
@@ -24,30 +25,47 @@ void check(ingot_code code) {
 
 using Tokens = std::vector<int32_t>;
 
+// What is run. Every one has prompts, chunks, mixed batches and single tokens.
+//  mixed  rows that are no whole tiles, in buffers with room
+//  tight  steps of exactly as many rows and sequences as there is memory for: what lies behind is somebody else's
+//  long   a context of several splits (format/abi.h), so that finish grids have something to add up
+struct Plan {
+  uint32_t max_rows, max_context;
+  std::vector<std::pair<size_t, size_t>> steps; // tokens of either sequence; 0: it has none in this step
+};
+
+const Plan *plan_of(const std::string &name, const ingot_facts &facts) {
+  static const Plan mixed = {512, 128, {{70, 0}, {9, 21}, {1, 1}, {1, 1}}};
+  static const Plan tight = {65, 96, {{65, 0}, {3, 62}, {1, 0}, {0, 13}, {1, 1}}};
+  static const Plan lengthy = {260, 640, {{260, 0}, {250, 10}, {15, 5}, {1, 1}, {0, 1}, {1, 0}}};
+  if (name == "long") return facts.max_context >= lengthy.max_context ? &lengthy : nullptr;
+  return name == "tight" ? &tight : &mixed;
+}
+
 class Run {
 public:
-  explicit Run(const ingot_model *model) {
+  Run(const ingot_model *model, const ingot_facts &facts, const Plan &plan) : plan_(plan) {
     ingot_session_options options;
     ingot_session_options_init(&options);
-    ingot_facts facts;
-    ingot_model_facts(model, &facts);
     vocabulary_ = facts.vocab_size;
-    options.device = "cuda", options.max_sequences = 2, options.max_context = std::min(facts.max_context, 128u);
+    options.device = "cuda", options.max_sequences = 2, options.max_rows = plan.max_rows;
+    options.max_context = std::min(facts.max_context, plan.max_context);
     check(ingot_session_open(model, &options, &session_));
     for (ingot_sequence &sequence : sequences_) check(ingot_sequence_create(session_, &sequence));
   }
   ~Run() { ingot_session_close(session_); }
 
-  /// A prompt of 70 tokens, then 9 more beside another prompt, then single tokens of both: every kind of step.
   std::vector<float> logits() {
-    feed(0, 70), step();
-    feed(0, 9), feed(1, 21), step();
-    for (int k = 0; k < 2; ++k) feed(0, 1), feed(1, 1), step();
+    for (auto [first, second] : plan_.steps) {
+      feed(0, first), feed(1, second);
+      step();
+    }
     return std::move(rows_);
   }
 
 private:
   void feed(int sequence, size_t count) {
+    if (!count) return;
     Tokens tokens(count);
     for (int32_t &token : tokens) token = int32_t(next_ = (next_ * 1103515245u + 12345u) % vocabulary_);
     check(ingot_append(session_, sequences_[sequence], tokens.data(), count, INGOT_LOGITS_ALL));
@@ -61,6 +79,7 @@ private:
     }
   }
 
+  const Plan &plan_;
   ingot_session *session_ = nullptr;
   ingot_sequence sequences_[2] = {};
   uint32_t vocabulary_ = 0, next_ = 7;
@@ -77,11 +96,19 @@ int main(int argc, char **argv) {
   if (argc != 2 || !configure) return fprintf(stderr, "usage: INGOT_CUDA_DRIVER=emulator mutants-worker ARTIFACT\n"), 2;
   ingot_model *model = nullptr;
   if (ingot_model_open(argv[1], &model) != INGOT_OK) return fprintf(stderr, "%s\n", ingot_error_message()), 2;
-  for (std::string settings; std::getline(std::cin, settings);) {
-    if (configure(settings.c_str())) return 2;
+  ingot_facts facts;
+  ingot_model_facts(model, &facts);
+  for (std::string line; std::getline(std::cin, line);) {
+    size_t space = line.find(' ');
+    const Plan *plan = plan_of(line.substr(0, space), facts);
+    if (configure(line.c_str() + space + 1)) return 2;
     try {
-      std::vector<float> rows = Run(model).logits();
-      printf("%016llx\n", (unsigned long long)XXH3_64bits(rows.data(), rows.size() * sizeof(float)));
+      if (plan) {
+        std::vector<float> rows = Run(model, facts, *plan).logits();
+        printf("%016llx\n", (unsigned long long)XXH3_64bits(rows.data(), rows.size() * sizeof(float)));
+      } else {
+        puts("none");
+      }
     } catch (const Failure &failure) {
       printf("fault: %s\n", failure.message.c_str());
       return fflush(stdout), 1;

@@ -1,22 +1,26 @@
 #!/usr/bin/env python3
-"""Takes one line at a time out of an artifact's PTX and asks whether the emulated card notices.
+"""Changes one line at a time of an artifact's PTX and asks whether the emulated card notices.
 
-    mutate_kernels.py MODEL... --bin BIN [--kinds barrier,warp,copy,grid,guard] [--sample N] [--jobs 2]
+    mutate_kernels.py MODEL... --bin BIN [--kinds barrier,warp,copy,grid,guard] [--sample N] [--jobs 2] [--at-least 95]
 
-MODEL is an artifact, or a folder to compile first.
+MODEL is a folder to compile (PTX alone, its bounds guards marked), or an artifact made with `ingotc --mark-guards`.
 
-Mutants: a block or a warp barrier goes; a wait for copies (cp.async.wait_*) goes; griddepcontrol.wait goes;
-a bounds guard - a branch forwards over a store on a comparison of integers - is never taken. A mutant is caught when
-one of the runs faults, hangs, or gives other logits than the artifact as it is. Lines that no run reaches are not
-tried. Prints caught / tried by kind and every line that was not caught. Exit: 0 if at least 95 % are caught, else 1.
+Mutants: a block or a warp barrier goes; a wait for copies (cp.async.wait_*) goes; griddepcontrol.wait goes; a bounds
+guard goes. Which instructions are bounds guards the generators say (dialects/ptx/BoundsGuard.h), nothing is guessed:
 
-What does nothing cannot be caught: a warp barrier that orders no accesses (distribute-lanes places them conservatively),
-a guard that is a short cut for what the code behind it would find as well, the wait of a step's first kernel. Guards
-over loads alone are no mutants: a value that nobody uses does no harm, and the emulator checks the address.
+  a branch    around what is guarded: what is guarded always runs. Which way that is, post-dominance says; where it does
+              not (both sides do something), each side is tried alone.
+  a minimum   becomes its one operand, and becomes the other.
+  a choice    the same.
+
+A mutant of which several forms are tried is caught when each of them is. Caught means that a run faults, hangs or gives
+other logits than the artifact as it is. Lines that no run reaches are not tried, and counted. Prints caught / tried by
+artifact and kind, and every line that was not caught. Exit: 0 if at least 95 % of each kind are caught, else 1.
 """
 
 import argparse
 import collections
+import dataclasses
 import os
 import random
 import re
@@ -24,6 +28,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -34,31 +39,32 @@ KINDS = {
     "warp": r"\s*bar\.warp\.sync",
     "copy": r"\s*cp\.async\.wait",
     "grid": r"\s*griddepcontrol\.wait",
-    "guard": r"\s*@!?%p\d+\s+bra",
+    "guard": r".*// guard ",
 }
-COMPARISON = re.compile(r"\s*setp\.(?:lt|le|gt|ge)\.[su](?:32|64)\s+(%p\d+),")
-STORE = re.compile(r"\s*(?:@!?%p\d+\s+)?(?:st|red|atom|cp\.async)\.(?!wait|commit)")
-# The emulator's settings of each run, the cheapest first. Few CTAs walk the loops that a large card never does, many
-# the guards behind the last item; drifting lanes and the race detector see what lockstep hides.
+BRANCH = re.compile(r"\s*@(!?%p\d+)\s+bra(?:\.uni)?\s+(\$\w+)")
+JUMP = re.compile(r"\s*bra(?:\.uni)?\s+(\$\w+)")
+CHOICE = re.compile(r"\s*(?:min|selp)\.[a-z](\d+)\s+(%\w+),\s*([^,]+),\s*([^,;]+)")
+# What the worker does, and the emulator's settings of each run; what catches most comes first. Few CTAs walk the loops
+# that a large card never does, many the guards behind the last item; drifting lanes and the race detector see what
+# lockstep hides.
 RUNS = [
-    "seed=0",
-    "seed=3,grid=700",
-    "seed=1,drift=1,grid=1",
-    "seed=2,races=2,drift=1",
-    "seed=7,races=2,grid=1",
-    "seed=12,drift=1,grid=60",
+    "mixed seed=0",
+    "mixed seed=3,grid=700",
+    "tight seed=2,races=2,drift=1",
+    "mixed seed=1,drift=1,grid=1",
+    "long seed=5,races=2",
+    "mixed seed=7,races=2,grid=1",
+    "tight seed=12,drift=1,grid=60",
+    "long seed=9,drift=1,grid=3",
 ]
 
 
-def is_guard(lines: list[str], branch: int, target: int, compared: set[str]) -> bool:
-    """Two-way branches, which an unconditional one follows, steer loops and are none."""
-    condition = re.match(r"\s*@!?(%p\d+)", lines[branch])[1]
-    return (
-        target > branch
-        and condition in compared
-        and not lines[branch + 1].lstrip().startswith("bra")
-        and any(STORE.match(line) for line in lines[branch + 1 : target])
-    )
+@dataclasses.dataclass
+class Mutant:
+    line: int  # from 1
+    kind: str
+    forms: list[str]  # what the line becomes; more than one: each must be caught
+    text: str  # of the line, with its kernel
 
 
 def ptx_of(artifact: Path, level: int) -> str:
@@ -72,128 +78,213 @@ def ptx_of(artifact: Path, level: int) -> str:
     raise SystemExit(f"{artifact} has no PTX for sm_{level}")
 
 
-def candidates(text: str, kinds: list[str]) -> list[tuple[int, str, str]]:
-    """(line, kind, text of the line); lines count from 1."""
+class Flow:
+    """The basic blocks of an entry and who post-dominates whom."""
+
+    def __init__(self, lines: list[str], first: int, last: int):
+        self.lines, starts = lines, {first}
+        self.labels = {m[1]: n for n in range(first, last) if (m := re.match(r"(\$\w+):", lines[n]))}
+        starts |= set(self.labels.values())
+        starts |= {n + 1 for n in range(first, last) if BRANCH.match(lines[n]) or JUMP.match(lines[n])}
+        self.starts = sorted(n for n in starts if n < last)
+        self.block = {}  # of each line
+        for start, end in zip(self.starts, [*self.starts[1:], last], strict=True):
+            for n in range(start, end):
+                self.block[n] = start
+        ends = dict(zip(self.starts, [*self.starts[1:], last], strict=True))
+        self.next = {b: self.successors(b, ends[b], last) for b in self.starts}
+        self.after = self.postdominators()
+
+    def successors(self, start: int, end: int, last: int) -> list[int]:
+        line = self.lines[end - 1]
+        if m := JUMP.match(line):
+            return [self.labels[m[1]]]
+        if re.match(r"\s*(ret|exit|trap)\b", line) or end >= last:
+            return []
+        if m := BRANCH.match(line):
+            return [self.labels[m[2]], end]
+        return [end]
+
+    def postdominators(self) -> dict[int, set[int]]:
+        """Every block to those that each way from it passes, itself included."""
+        every = set(self.starts)
+        after = {b: {b} if not self.next[b] else set(every) for b in self.starts}
+        changed = True
+        while changed:
+            changed = False
+            for b in reversed(self.starts):
+                if not self.next[b]:
+                    continue
+                now = {b} | set.intersection(*(after[n] for n in self.next[b]))
+                if now != after[b]:
+                    after[b], changed = now, True
+        return after
+
+    def forms(self, n: int) -> list[str]:
+        """What makes the guard that branches at line `n` let everybody in; [] for the end of a loop."""
+        predicate, label = BRANCH.match(self.lines[n]).groups()
+        taken, through, here = self.block[self.labels[label]], self.block[n + 1], self.block[n]
+        if taken <= here:
+            return []
+        while not self.lines[through].strip().startswith("@") and (m := JUMP.match(self.lines[through])):
+            through = self.labels[m[1]]
+            if through <= here:
+                return []
+        skips, enters = "", f"bra {label};"
+        if taken in self.after[here]:
+            return [skips]
+        return [enters] if through in self.after[here] else [skips, enters]
+
+
+def choice_forms(line: str) -> list[str]:
+    bits, to, *operands = CHOICE.match(line).groups()
+    return [f"mov.b{bits} {to}/ {operand};" for operand in operands]
+
+
+def candidates(text: str, kinds: list[str]) -> list[Mutant]:
     lines = text.splitlines()
-    labels = {m[1]: n for n, line in enumerate(lines) if (m := re.match(r"(\$\w+):", line))}
-    entry, place = "", {}
+    found, entry, flow = [], "", None
     for n, line in enumerate(lines):
         if m := re.match(r"\.visible \.entry (\w+)", line):
-            entry, labels = m[1], {}
-            for k in range(n, len(lines)):  # labels are an entry's own
-                if lines[k].startswith("}"):
-                    break
-                if m := re.match(r"(\$\w+):", lines[k]):
-                    labels[m[1]] = k
-        place[n] = (entry, labels)
-    found, compared = [], set()
-    for n, line in enumerate(lines):
-        if line.startswith(".visible .entry"):
-            compared = set()
-        if m := COMPARISON.match(line):
-            compared.add(m[1])
-        for kind in kinds:
-            if not re.match(KINDS[kind], line):
-                continue
-            entry, labels = place[n]
-            if kind == "guard":
-                target = labels.get(re.search(r"bra\S*\s+(\$\w+)", line)[1], 0)
-                if not is_guard(lines, n, target, compared):
-                    continue
-            found.append((n + 1, kind, f"{entry}: {line.strip()}"))
+            entry, flow = m[1], None
+            begin = next(k for k in range(n, len(lines)) if lines[k].startswith("{")) + 1
+            end = next(k for k in range(n, len(lines)) if lines[k].startswith("}"))
+        kind = next((kind for kind in kinds if re.match(KINDS[kind], line)), None)
+        if not kind:
+            continue
+        forms = [""]
+        if kind == "guard":
+            if BRANCH.match(line):
+                flow = flow or Flow(lines, begin, end)
+                forms = flow.forms(n)
+            else:
+                forms = choice_forms(line) if CHOICE.match(line) else []
+        if forms:
+            found.append(Mutant(n + 1, kind, forms, f"{entry}: {line.strip()}"))
     return found
 
 
 class Worker:
-    """Answers of mutants-worker to settings, a process after the other."""
+    """Answers of mutants-worker to its lines, a process after the other."""
 
     def __init__(self, binary: Path, driver: Path, artifact: Path):
         self.command, self.environment = [binary, artifact], {**os.environ, "INGOT_CUDA_DRIVER": str(driver)}
 
-    def run(self, settings: list[str]) -> list[str]:
+    def run(self, lines: list[str], patience: float) -> list[str]:
         answers: list[str] = []
-        while len(answers) < len(settings):
-            text = "\n".join(settings[len(answers) :])
+        while len(answers) < len(lines):
+            text = "\n".join(lines[len(answers) :])
             try:
                 done = subprocess.run(
-                    self.command, input=text, env=self.environment, capture_output=True, text=True, timeout=600
+                    self.command,
+                    input=text,
+                    env={**self.environment, "INGOT_CUDA_WATCHDOG": str(max(2, round(patience)))},
+                    capture_output=True,
+                    text=True,
+                    timeout=60 + 3 * patience * len(lines),
                 )
             except subprocess.TimeoutExpired as late:
                 answers += (late.stdout or b"").decode().splitlines() + ["fault: hangs"]
                 continue
-            lines = done.stdout.splitlines()
+            out = done.stdout.splitlines()
             if done.returncode == 2:
                 raise SystemExit(done.stderr)
-            answers += lines if done.returncode in (0, 1) else [*lines, f"fault: died ({done.returncode})"]
+            answers += out if done.returncode in (0, 1) else [*out, f"fault: died ({done.returncode})"]
         return answers
 
 
-def reached(worker: Worker, common: str, scratch: Path) -> set[int]:
-    """Lines that the unchanged kernels run through."""
-    file = scratch / "coverage"
-    for settings in RUNS[:3]:
-        worker.run([f"{common},{settings},coverage={file}"])
-    return {int(line) for line in file.read_text().split()}
-
-
-def compiled(model: Path, tools: Path, folder: str) -> Path:
+def compiled(model: Path, tools: Path, folder: str, options: list[str]) -> Path:
     """The artifact, made of a folder if need be; PTX alone."""
     if not model.is_dir():
         return model
-    artifact = Path(folder) / f"{model.name}.ingot"
+    artifact = Path(folder) / f"{model.parent.name}.{model.name}.ingot"
     command = [tools / "ingotc", model, "-o", artifact, "--target", "cuda", "--sm", "none", "--progress", "none"]
-    subprocess.run(command, check=True)
+    subprocess.run([*command, "--mark-guards", *options], check=True, stderr=subprocess.DEVNULL)
     return artifact
+
+
+class Trial:
+    """All mutants of one artifact."""
+
+    def __init__(self, artifact: Path, options: argparse.Namespace):
+        self.artifact, self.options = artifact, options
+        driver = options.bin.parent / "lib/libingot-cuda-emulator.so"
+        self.worker = Worker(options.bin / "mutants-worker", driver, artifact)
+        self.common = f"sm={options.level},threads=1,memory=1g"
+        self.expected, self.seconds = {}, {}
+
+    def line(self, run: str, more: str = "") -> str:
+        what, settings = run.split()
+        return f"{what} {self.common},{settings}{more}"
+
+    def whole(self, scratch: Path) -> set[int]:
+        """Runs the artifact as it is: what it answers, how long it takes, and which lines it runs through."""
+        coverage = scratch / "coverage"
+        for run in RUNS:
+            begin = time.monotonic()
+            (self.expected[run],) = self.worker.run([self.line(run, f",coverage={coverage}")], 60)
+            self.seconds[run] = time.monotonic() - begin
+            if self.expected[run].startswith("fault"):
+                raise SystemExit(f"{self.artifact}, {run}: {self.expected[run]}")
+        return {int(line) for line in coverage.read_text().split()}
+
+    def survivors(self, run: str, forms: list[tuple[int, str]]) -> list[tuple[int, str]]:
+        if not forms or self.expected[run] == "none":
+            return forms
+        lines = [self.line(run, f",mutate={line}:{text}") for line, text in forms]
+        answers = self.worker.run(lines, 10 * self.seconds[run])
+        return [form for form, answer in zip(forms, answers, strict=True) if answer == self.expected[run]]
+
+    def uncaught(self, mutants: list[Mutant]) -> list[Mutant]:
+        left = [(mutant.line, form) for mutant in mutants for form in mutant.forms]
+        jobs = self.options.jobs
+        with ThreadPoolExecutor(jobs) as pool:
+            for run in RUNS:
+                shards = pool.map(lambda k, run=run: self.survivors(run, left[k::jobs]), range(jobs))
+                left = [form for part in list(shards) for form in part]
+        lines = {line for line, _ in left}
+        return [mutant for mutant in mutants if mutant.line in lines]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("artifacts", type=Path, nargs="+")
+    parser.add_argument("models", type=Path, nargs="+")
     parser.add_argument("--bin", type=Path, default=REPOSITORY / "build/dev/bin")
     parser.add_argument("--kinds", default=",".join(KINDS))
-    parser.add_argument("--sample", type=int, default=0, help="so many mutants of each artifact, drawn (0: all)")
+    parser.add_argument("--sample", type=int, default=0, help="so many mutants of each artifact and kind (0: all)")
+    parser.add_argument("--at-least", type=float, default=95, help="percent of each kind")
+    parser.add_argument("--level", type=int, default=90, choices=(80, 90))
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--compile", default="", help="more options of ingotc")
     options = parser.parse_args()
-    driver = options.bin.parent / "lib/libingot-cuda-emulator.so"
-    common = "sm=90,threads=1,memory=1g"
+    kinds = options.kinds.split(",")
     tried, caught = collections.Counter(), collections.Counter()
-    built = tempfile.TemporaryDirectory()
-    for model in options.artifacts:
-        artifact = compiled(model, options.bin, built.name)
-        worker = Worker(options.bin / "mutants-worker", driver, artifact)
-        with tempfile.TemporaryDirectory() as scratch:
-            lines = reached(worker, common, Path(scratch))
-        mutants = [m for m in candidates(ptx_of(artifact, 90), options.kinds.split(",")) if m[0] in lines]
-        if options.sample and len(mutants) > options.sample:
-            mutants = random.Random(1).sample(mutants, options.sample)
-        left = mutants
-        for settings in RUNS:
-            if not left:
-                break
-            (expected,) = worker.run([f"{common},{settings}"])
-            if expected.startswith("fault"):
-                raise SystemExit(f"{artifact}, {settings}: {expected}")
-            shards = [left[k :: options.jobs] for k in range(options.jobs)]
-
-            def survivors(shard, settings=settings, expected=expected):
-                answers = worker.run([f"{common},{settings},mutate={line}" for line, _, _ in shard])
-                return [m for m, answer in zip(shard, answers, strict=True) if answer == expected]
-
-            with ThreadPoolExecutor(options.jobs) as pool:
-                left = [m for part in pool.map(survivors, shards) for m in part]
-            print(f"{artifact.name}: after {settings} {len(left)} of {len(mutants)} are not caught", flush=True)
-        for _, kind, _ in mutants:
-            tried[kind] += 1
-        for _, kind, _ in left:
-            caught[kind] -= 1
-        for line, kind, text in sorted(left):
-            print(f"  not caught: {kind}, line {line}: {text}")
-    caught.update(tried)
-    for kind in tried:
-        print(f"{kind}: {caught[kind]} caught / {tried[kind]} tried")
-    total, good = sum(tried.values()), sum(caught.values())
-    print(f"all: {good} caught / {total} tried ({good / max(total, 1):.1%}), emulated")
-    return 0 if total and good >= 0.95 * total else 1
+    with tempfile.TemporaryDirectory() as folder:
+        for model in options.models:
+            trial = Trial(compiled(model, options.bin, folder, options.compile.split()), options)
+            reached = trial.whole(Path(folder))
+            (Path(folder) / "coverage").unlink()
+            known = candidates(ptx_of(trial.artifact, options.level), kinds)
+            row = []
+            for kind in kinds:
+                mutants = [mutant for mutant in known if mutant.kind == kind and mutant.line in reached]
+                unreached = sum(mutant.kind == kind for mutant in known) - len(mutants)
+                if options.sample and len(mutants) > options.sample:
+                    mutants = random.Random(1).sample(mutants, options.sample)
+                left = trial.uncaught(mutants)
+                tried[kind] += len(mutants)
+                caught[kind] += len(mutants) - len(left)
+                row.append(f"{kind} {len(mutants) - len(left)}/{len(mutants)} ({unreached} not reached)")
+                for mutant in sorted(left, key=lambda mutant: mutant.line):
+                    print(f"  not caught: {kind}, line {mutant.line}: {mutant.text}")
+            print(f"{trial.artifact.stem}: {', '.join(row)}", flush=True)
+    good = True
+    for kind in kinds:
+        share = 100 * caught[kind] / max(1, tried[kind])
+        good &= share >= options.at_least or not tried[kind]
+        print(f"{kind}: {caught[kind]} caught / {tried[kind]} tried ({share:.1f} %)")
+    print(f"all: {caught.total()} caught / {tried.total()} tried, emulated")
+    return 0 if good and tried.total() else 1
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ static constexpr const char *help = R"(ingot-ptx: PTX of kernel modules
 
 usage: ingot-ptx KERNELS.mlir [options]     a module of named modules, one a kernel; - reads standard input
   --level 80|90     virtual architecture (80)
+  --mark-guards     name bounds guards behind their instructions
   --dump DIR        also write each kernel's MLIR, LLVM IR and PTX there
   --help
 )";
@@ -27,6 +28,10 @@ static int parse(int argc, char **argv, std::string &file, cuda::CudaOptions &op
   for (int i = 1; i < argc; ++i) {
     llvm::StringRef name = argv[i];
     if (name == "--help") return llvm::outs() << help, exit_done;
+    if (name == "--mark-guards") {
+      options.marks = true;
+      continue;
+    }
     if (!name.starts_with("--")) {
       if (!file.empty()) return usage("one file, please");
       file = name;

@@ -113,6 +113,8 @@ int ingot::parseOptions(int argc, char **argv, IngotcOptions &options) {
   app.add_option("--jobs", compile.jobs, "threads (default: the CPUs at hand)")->check(CLI::Range(1, 256));
   app.add_flag("--time", options.time, "print time and memory per phase");
   app.add_option("--dump-asm", compile.dumpAsm, "a folder for kernels as MLIR, LLVM IR and assembly");
+  app.add_flag("--mark-guards", compile.markGuards,
+               "PTX names the bounds guards behind their instructions (test/cuda/mutate_kernels.py)");
   app.add_option("--dump-ir", compile.dumpIr, "a folder for the IR after each phase");
   app.add_option("--progress", progress, "auto, bar, lines or none");
   try {

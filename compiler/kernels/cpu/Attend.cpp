@@ -15,7 +15,7 @@ Value Band::firstKey(Value position) const {
 }
 
 Range Band::visible(int64_t row, Value origin) const {
-  Value end = e.umin(e.iadd(origin, kTileTokens), e.iadd(position[row], 1));
+  Value end = e.clamp(e.iadd(origin, kTileTokens), e.iadd(position[row], 1));
   if (!shape.window) return {origin, end};
   return {e.b.create<arith::MaxUIOp>(origin, firstKey(position[row])), end};
 }
@@ -51,7 +51,7 @@ struct Item {
     return e.loadConstant(type, e.at(views, shape.kv.group * sizeof(ingot_kv_view) + offset));
   }
 
-  Value row(Value first, int64_t i) { return e.umin(e.iadd(first, i), lastRow); }
+  Value row(Value first, int64_t i) { return e.clamp(e.iadd(first, i), lastRow); }
 
   Band openBand(int64_t rows, Value first) {
     Band band{e, shape, rows, groupHeads, {}, {}, {}, {}, {}, {}};
@@ -123,7 +123,7 @@ struct Item {
       if (r == 0)
         store();
       else
-        e.ifThen(e.cmp(arith::CmpIPredicate::ule, e.iadd(first, r), lastRow), store);
+        e.guard(e.cmp(arith::CmpIPredicate::ule, e.iadd(first, r), lastRow), store);
     }
   }
 

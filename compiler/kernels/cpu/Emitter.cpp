@@ -1,5 +1,6 @@
 // Emission of the ops named in Emitter.h.
 #include "compiler/kernels/cpu/Emitter.h"
+#include "dialects/ptx/BoundsGuard.h"
 
 using namespace mlir;
 
@@ -223,6 +224,27 @@ SmallVector<Value> Emitter::ifElse(Value condition, TypeRange types, llvm::funct
   b.setInsertionPointToEnd(branch.elseBlock());
   b.create<scf::YieldOp>(no());
   return SmallVector<Value>(branch.getResults());
+}
+
+//===- bounds guards ----------------------------------------------------------------------------------------------===//
+
+void Emitter::guard(Value inside, llvm::function_ref<void()> body, Place place) {
+  auto branch = OpBuilder(b).create<scf::IfOp>(boundsGuard(b.getContext(), place), inside, false);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  body();
+}
+
+Value Emitter::clamp(Value index, Value last, Place place) {
+  return OpBuilder(b).create<arith::MinUIOp>(boundsGuard(b.getContext(), place), index, last);
+}
+
+Value Emitter::guarded(Value inside, Value x, Value instead, Place place) {
+  return OpBuilder(b).create<arith::SelectOp>(boundsGuard(b.getContext(), place), inside, x, instead);
+}
+
+scf::ForOp Emitter::itemLoop(Value first, Value items, Value step, Place place) {
+  return OpBuilder(b).create<scf::ForOp>(boundsGuard(b.getContext(), place), first, items, step);
 }
 
 //===- the arguments block ----------------------------------------------------------------------------------------===//

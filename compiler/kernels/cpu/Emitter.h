@@ -15,6 +15,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include <source_location>
 
 namespace ingot::cpu {
 
@@ -144,6 +145,15 @@ public:
   Value batchCount(size_t offset);            // a u64 field of ingot_batch, by offsetof
   Value batchPointer(size_t offset);          // a pointer field of ingot_batch
   Value batchI32(size_t offset, Value index); // element of an i32 or u32 array field
+
+  // Bounds guards (dialects/ptx/BoundsGuard.h): what keeps a kernel inside its rows, columns, blocks and pages.
+  using Place = std::source_location;
+  void guard(Value inside, llvm::function_ref<void()> body, Place place = Place::current()); // ifThen
+  Value clamp(Value index, Value last, Place place = Place::current());                      // umin
+  Value guarded(Value inside, Value x, Value instead, Place place = Place::current());       // select
+  /// The loop over a worker's or a CTA's own items, empty where there are none for it; its body is filled by the
+  /// caller.
+  mlir::scf::ForOp itemLoop(Value first, Value items, Value step, Place place = Place::current());
 
   /// A target intrinsic by its full name, e.g. "llvm.x86.avx512.vpdpbusd.512".
   Value intrinsic(llvm::StringRef name, Type result, ValueRange operands);

@@ -111,7 +111,7 @@ public:
     Blocks blocks;
     for (size_t b = 0; b < unit.blocks.size(); ++b) {
       Value column = e.iadd(unit.column, b * laneCount);
-      if (!coversExactly(unit, cols)) column = e.umin(column, e.i64c(llvm::alignTo(cols, laneCount) - laneCount));
+      if (!coversExactly(unit, cols)) column = e.clamp(column, e.i64c(llvm::alignTo(cols, laneCount) - laneCount));
       blocks.push_back(load(column));
     }
     return blocks;
@@ -206,7 +206,7 @@ private:
     for (auto [part, size] : llvm::zip(split.getResults(), split.getSizes())) {
       offset = llvm::alignTo(offset, split.getAlign());
       Value column = e.isub(input.column, e.i64c(offset)); // wraps, hence large, before the part
-      e.ifThen(e.ult(column, e.i64c(size)), [&] {
+      e.guard(e.ult(column, e.i64c(size)), [&] {
         Known known;
         known[part] = {input.blocks, column, size};
         run(split->getNextNode(), known);
@@ -236,7 +236,7 @@ private:
       if (coversExactly(unit, cols))
         write();
       else
-        e.ifThen(e.ult(column, e.i64c(cols)), write);
+        e.guard(e.ult(column, e.i64c(cols)), write);
     }
   }
 

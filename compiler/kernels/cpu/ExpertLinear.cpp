@@ -75,7 +75,7 @@ struct Kernel {
   void flush(Value expert, Value unit, Value count, int64_t tokens) {
     SmallVector<Value> rows;
     for (int64_t t = 0; t < tokens; ++t)
-      rows.push_back(inputOf(e.load(e.i64, waiting(e.umin(e.i64c(t), e.isub(count, e.i64c(1)))))));
+      rows.push_back(inputOf(e.load(e.i64, waiting(e.clamp(e.i64c(t), e.isub(count, e.i64c(1)))))));
     emitLinearItem(
         e, shape.linear, variant.linear, weightsOf(expert), unit, rows, count,
         [&](Value t, Value u, ArrayRef<Value> blocks) { store(e.load(e.i64, waiting(t)), expert, u, blocks[0]); });
@@ -87,7 +87,7 @@ struct Kernel {
     e.loop(e.begin, e.end, 1, [&](Value item) {
       Value unit = e.urem(item, units), expert = e.urem(e.udiv(item, units), shape.experts);
       Value first = e.imul(e.imul(e.udiv(item, all), variant.per()), shape.slots);
-      Value end = e.umin(products, e.iadd(first, int64_t(variant.per() * shape.slots)));
+      Value end = e.clamp(products, e.iadd(first, int64_t(variant.per() * shape.slots)));
       Value last = e.isub(end, e.i64c(1));
       e.loop(first, end, 1, {e.i64c(0)}, [&](Value product, ValueRange found) {
         Value mine = e.ieq(expertOf(product), expert);

@@ -96,13 +96,13 @@ void emitAppend(Emitter &e, const LaunchFrame &frame, decoder::AppendOp op, bool
   Blocks rounded;
   for (Value lanes : blocks) rounded.push_back(half ? e.roundHalf(lanes) : lanes);
   Value segment = e.batchI32(offsetof(ingot_batch, segment), token);
-  e.ifThen(e.cmp(arith::CmpIPredicate::sge, segment, e.i32c(0)), [&] {
+  e.guard(e.cmp(arith::CmpIPredicate::sge, segment, e.i32c(0)), [&] {
     Value position = e.zext(e.i64, e.batchI32(offsetof(ingot_batch, position), token));
     Value layer = append.layerAddress(e.zext(e.i64, segment), position, e.slot(frame.layerSlot));
     Value inPage = e.urem(position, kPageTokens), firstHead = e.udiv(column, append.headDim());
     for (int64_t h = 0; h < int64_t(blocks.size()) * laneCount / append.headDim(); ++h) {
       Value index = e.iadd(firstHead, h);
-      e.ifThen(e.ult(index, e.i64c(layout->kvHeads)), [&] {
+      e.guard(e.ult(index, e.i64c(layout->kvHeads)), [&] {
         append.head(rounded, h, append.tokenAddress(e.at(layer, e.imul(index, layout->headBytes())), inPage));
       });
     }

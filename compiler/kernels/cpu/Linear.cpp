@@ -58,7 +58,7 @@ struct Frame {
   // Lanes [lane, lane + width) of block `block` (clamped to the weight's last).
   WeightPart part(Value block, Value lane) {
     const WeightFormat &f = shape.format;
-    Value data = e.at(operands.weights, e.imul(e.umin(block, lastBlock()), blockBytes(f, shape.cols)));
+    Value data = e.at(operands.weights, e.imul(e.clamp(block, lastBlock()), blockBytes(f, shape.cols)));
     auto field = [&](int64_t offset, int64_t bytesPerLane) {
       return e.at(e.at(data, offset), e.imul(lane, bytesPerLane));
     };
@@ -72,7 +72,7 @@ struct Frame {
   SmallVector<Value> rowPointers(Value row) {
     SmallVector<Value> pointers;
     for (int64_t t = 0; t < tiling.tokens; ++t) {
-      Value index = tiling.tokens == 1 ? row : e.umin(e.iadd(row, t), e.isub(rows, e.i64c(1)));
+      Value index = tiling.tokens == 1 ? row : e.clamp(e.iadd(row, t), e.isub(rows, e.i64c(1)));
       pointers.push_back(e.at(operands.x, e.imul(index, operands.xStride)));
     }
     return pointers;
@@ -105,7 +105,7 @@ struct Frame {
   void finish(Value item, Value row, Value count) {
     int64_t units = shape.blocks() / shape.unitBlocks, unitsAnItem = variant.itemBlocks / shape.unitBlocks;
     Value firstUnit = e.imul(item, unitsAnItem);
-    Value unitsHere = e.umin(e.i64c(unitsAnItem), e.isub(e.i64c(units), firstUnit));
+    Value unitsHere = e.clamp(e.i64c(unitsAnItem), e.isub(e.i64c(units), firstUnit));
     e.loop(e.i64c(0), count, 1, [&](Value t) {
       e.loop(e.i64c(0), unitsHere, 1, [&](Value u) {
         SmallVector<Value> blocks;
@@ -119,7 +119,7 @@ struct Frame {
   // Blocks of one item for the rows from `row` on.
   void rowsOfItem(Value item, Value row) {
     blocksOfItem(item, rowPointers(row));
-    finish(item, row, e.umin(e.i64c(tiling.tokens), e.isub(rows, row)));
+    finish(item, row, e.clamp(e.i64c(tiling.tokens), e.isub(rows, row)));
   }
 
   void blocksOfItem(Value item, ArrayRef<Value> pointers) {
@@ -134,7 +134,7 @@ struct Frame {
     uint64_t units = variant.units(shape);
     e.loop(e.begin, e.end, 1, [&](Value item) {
       Value unit = e.urem(item, units), first = e.imul(e.udiv(item, units), variant.per);
-      Value last = e.umin(rows, e.iadd(first, variant.per));
+      Value last = e.clamp(rows, e.iadd(first, variant.per));
       e.loop(first, last, tiling.tokens, [&](Value row) { rowsOfItem(unit, row); });
     });
   }

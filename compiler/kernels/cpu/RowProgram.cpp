@@ -253,7 +253,7 @@ void RowProgram::forUnitColumns(int64_t cols, llvm::function_ref<void(Value colu
   int64_t whole = cols / laneCount * laneCount;
   Value first = e.imul(unit, kUnitColumns);
   if (whole)
-    e.loop(first, e.umin(e.iadd(first, kUnitColumns), e.i64c(whole)), laneCount,
+    e.loop(first, e.clamp(e.iadd(first, kUnitColumns), e.i64c(whole)), laneCount,
            [&](Value column) { body(column, laneCount); });
   if (whole < cols) e.ifThen(e.ieq(unit, e.i64c(whole / kUnitColumns)), [&] { body(e.i64c(whole), cols - whole); });
 }

@@ -16,15 +16,15 @@ void WeightCopy::issue(Value to, Value from, Value left) {
     auto copy = [&] {
       Value at = e.iadd(offset, int64_t(first)), there;
       if (left) { // all of it, or nothing: blocks are whole pieces
-        there = e.select(e.slt(at, left), e.i32c(16), e.i32c(0));
-        at = e.select(e.slt(at, left), at, e.i32c(0));
+        there = e.guarded(e.slt(at, left), e.i32c(16), e.i32c(0));
+        at = e.guarded(e.slt(at, left), at, e.i32c(0));
       }
       m.copy(m.advance(to, e.iadd(offset, int64_t(first))), m.advance(from, at), there);
     };
     if (first + 32 * 16 <= bytes)
       copy();
     else
-      e.ifThen(e.ult(offset, e.i32c(bytes - first)), copy);
+      e.guard(e.ult(offset, e.i32c(bytes - first)), copy);
   }
 }
 
@@ -34,11 +34,11 @@ void emitLinearFinish(TensorEmitter &m, const LinearKernel &kernel, const Linear
   int64_t unitBlocks = shape.unitBlocks, unitsHere = finish.blocks / unitBlocks;
   int64_t blockBytes = finish.tokens * kRowBytes, splitBytes = finish.blocks * blockBytes;
   Value units = e.i64c(shape.blocks() / unitBlocks);
-  Value count = e.umin(e.i64c(finish.tokens), e.isub(e.rows(), finish.firstToken));
+  Value count = e.clamp(e.i64c(finish.tokens), e.isub(e.rows(), finish.firstToken));
   Value worker = e.zext(e.i64, e.lshr(m.thread, 4));
   e.loop(worker, e.imul(count, unitsHere), finish.threads / kWorkerThreads, [&](Value pair) {
     Value token = e.udiv(pair, unitsHere), own = e.urem(pair, unitsHere), unit = e.iadd(finish.firstUnit, own);
-    e.ifThen(e.ult(unit, units), [&] {
+    e.guard(e.ult(unit, units), [&] {
       Value row = e.iadd(finish.firstToken, token);
       Value at = e.iadd(e.imul(own, unitBlocks * blockBytes), e.imul(token, kRowBytes));
       Value sums = m.advance(finish.sums, e.trunc(e.i32, at));

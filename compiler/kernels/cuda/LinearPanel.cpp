@@ -71,7 +71,7 @@ struct Panel {
         Value target = e.iadd(e.imul(token, int64_t(layout.rowBytes())), swizzled(offset, token));
         m.copy(m.advance(slot, target), m.advance(from, source));
       };
-      first + layout.threads() <= all ? copy() : e.ifThen(e.ult(m.thread, e.i32c(all - first)), copy);
+      first + layout.threads() <= all ? copy() : e.guard(e.ult(m.thread, e.i32c(all - first)), copy);
     }
   }
 
@@ -79,7 +79,7 @@ struct Panel {
     Value offset = e.imul(index, int64_t(layout.weightBytes())), left;
     if (padded) { // past the end of the block: zeros
       left = e.isub(e.i32c(shape.blockBytes()), offset);
-      offset = e.select(e.slt(e.i32c(0), left), offset, e.i32c(0));
+      offset = e.guarded(e.slt(e.i32c(0), left), offset, e.i32c(0));
     }
     WeightCopy{m, layout.weightBytes()}.issue(ownWeights(slot), m.advance(weights, offset), left);
   }
@@ -122,7 +122,7 @@ struct Panel {
       Value index = e.iadd(first, stage), ahead = e.iadd(index, int64_t(tiling.ring - 1));
       m.wait(tiling.ring - 2);
       m.barrier(); // everybody's pieces of this stage are there, and nobody reads the last one any more
-      e.ifThen(e.ult(ahead, e.i32c(sequence)), [&] {
+      e.guard(e.ult(ahead, e.i32c(sequence)), [&] {
         Value to = slot(ahead);
         fetchActivations(ahead, to);
         fetchWeights(ahead, to);
@@ -149,7 +149,7 @@ struct Panel {
     firstToken = e.imul(e.udiv(item, units), int64_t(tiling.tokens));
     Value group = e.urem(item, units);
     Value block = e.iadd(e.imul(group, int64_t(tiling.blocks)), e.zext(e.i64, m.warp));
-    block = e.umin(block, e.i64c(shape.blocks() - 1));
+    block = e.clamp(block, e.i64c(shape.blocks() - 1));
     Value base = m.global(kernel.frame.weightAddress(e, kernel.root.getWeightAttr()));
     weights = m.advance(base, e.imul(block, int64_t(shape.blockBytes())));
     rows = m.advance(m.global(e.slotPointer(kernel.frame.preparedSlot)),
@@ -199,7 +199,7 @@ LogicalResult emitLinearPanel(const LinearKernel &kernel, const PanelTiling &til
   TensorEmitter m(e);
   auto id = [&](ptx::Register which) { return e.zext(e.i64, e.b.create<ptx::IdOp>(e.i32, which)); };
   Panel panel{m, kernel, tiling, LinearProducts(m, shape, tiling.tokens / 8)};
-  auto loop = e.b.create<scf::ForOp>(id(ptx::Register::block), itemCount(e, variant), id(ptx::Register::blocks));
+  auto loop = e.itemLoop(id(ptx::Register::block), itemCount(e, variant), id(ptx::Register::blocks));
   {
     OpBuilder::InsertionGuard guard(e.b);
     e.b.setInsertionPointToStart(loop.getBody());

@@ -33,7 +33,7 @@ LogicalResult emitWorkers(ModuleOp module, KernelVariant &variant,
   auto bytes = e.b.create<arith::ConstantOp>(e.b.getI64IntegerAttr(0)); // known once the body is there
   e.scratch = e.at(e.scratch, e.imul(worker, Value(bytes)));
   Value items = itemCount(e, variant), step = e.imul(id(e, ptx::Register::blocks), workers);
-  auto loop = e.b.create<scf::ForOp>(worker, items, step);
+  auto loop = e.itemLoop(worker, items, step);
   FailureOr<uint64_t> used = failure();
   {
     OpBuilder::InsertionGuard guard(e.b);
