@@ -7,9 +7,7 @@
 using namespace mlir;
 
 namespace ingot::cuda {
-namespace {
 
-// The one norm in front of the root, or null; false: something else stands there.
 bool findPrologue(decoder::LinearOp root, decoder::NormOp &norm) {
   for (Operation &op : *root->getBlock()) {
     if (&op == root) break;
@@ -20,6 +18,8 @@ bool findPrologue(decoder::LinearOp root, decoder::NormOp &norm) {
   return isa<BlockArgument>(norm ? norm.getInput() : root.getInput());
 }
 
+namespace {
+
 // bf16 has 8 bits of significand, f16 has 11: so many terms hold an f32's 24, or nearly (22).
 uint32_t termsOf(Activations activations, bool exact) {
   if (!exact || activations == Activations::int8) return 1;
@@ -29,7 +29,7 @@ uint32_t termsOf(Activations activations, bool exact) {
 struct Row {
   uint32_t maxRows, tokens;
 };
-constexpr Row kFew{8, 8}, kSome{32, 32};
+constexpr Row kOne{1, 1}, kFew{8, 8}, kSome{32, 32};
 
 } // namespace
 
@@ -54,7 +54,8 @@ FailureOr<std::optional<LaunchKernels>> generateTensorLinear(decoder::LaunchOp l
   Activations activations = int8 ? Activations::int8 : brains ? Activations::bf16 : Activations::f16;
   LinearShape shape{weight.format, weight.rows, weight.cols, activations, termsOf(activations, exactActivations),
                     *unit};
-  if (!canPrepare(shape) || !StreamTiling::of(shape, kFew.tokens)) return Result();
+  if (!canPrepare(shape) || !StreamTiling::of(shape, kOne.tokens) || !StreamTiling::of(shape, kFew.tokens))
+    return Result();
   frame->layerSlot = frame->preparedSlot + 1;
 
   LaunchKernels kernels;
@@ -66,7 +67,7 @@ FailureOr<std::optional<LaunchKernels>> generateTensorLinear(decoder::LaunchOp l
   kernels.prepare.push_back(prepare);
 
   LinearKernel kernel{module, *frame, root, shape};
-  for (Row row : {kFew, kSome}) {
+  for (Row row : {kOne, kFew, kSome}) {
     KernelVariant variant;
     variant.maxRows = row.maxRows, variant.kernel = stem + "_t" + std::to_string(row.tokens);
     if (failed(emitLinearStream(kernel, *StreamTiling::of(shape, row.tokens), variant))) return failure();

@@ -17,16 +17,22 @@ struct LinearKernel {
   const LinearShape &shape;
 };
 
-/// Few tokens: splits of K on different warps, whose weights stream through rings of their own. `tokens`: 8 n.
+/// Few tokens: splits of K on different warps, whose weights stream through rings of their own. `tokens`: 1 or 8 n.
 struct StreamTiling {
   uint32_t tokens, blocks; // of a CTA
   uint32_t together;       // blocks a warp takes together: they share the reads of activations
   uint32_t parts, ring;    // warps a split; stages of a warp's ring
+  uint32_t stageSpans;     // that a warp fetches at once: a divisor of splitSpans
 
   /// Nothing: units too large for shared memory.
   static std::optional<StreamTiling> of(const LinearShape &shape, uint32_t tokens);
   uint32_t passes() const { return (blocks + parts * together - 1) / (parts * together); }
   uint32_t warps() const { return kSplits * parts; }
+  bool resident(const LinearShape &shape) const; // one token, and the ring holds all that a warp reads
+
+private:
+  static std::optional<StreamTiling> ofOne(const LinearShape &shape);
+  static std::optional<StreamTiling> ofMany(const LinearShape &shape, uint32_t tokens);
 };
 mlir::LogicalResult emitLinearStream(const LinearKernel &kernel, const StreamTiling &tiling, KernelVariant &variant);
 

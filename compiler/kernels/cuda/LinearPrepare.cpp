@@ -47,7 +47,7 @@ struct Prepare {
 
   // Whether threads hold columns past the row's end.
   bool padded() { return llvm::alignTo(pieceCount(shape), threads) * kPieceColumns != shape.cols; }
-  Value clamped(Value column) { return padded() ? e.umin(column, e.i32c(shape.cols - 1)) : column; }
+  Value clamped(Value column) { return padded() ? e.clamp(column, e.i32c(shape.cols - 1)) : column; }
   Value inside(Value column) { return e.ult(column, e.i32c(shape.cols)); }
 
   // Columns at hand side by side: loads of 4, 2 or 1.
@@ -83,7 +83,7 @@ struct Prepare {
     }
     return piece;
   }
-  Value runBase(Value column, unsigned width) { return padded() ? e.umin(column, e.i32c(shape.cols - width)) : column; }
+  Value runBase(Value column, unsigned width) { return padded() ? e.clamp(column, e.i32c(shape.cols - width)) : column; }
 
   //===- over the whole CTA ---------------------------------------------------------------------------------------===//
 
@@ -185,7 +185,15 @@ struct Prepare {
   }
   void whereReal(const Piece &piece, llvm::function_ref<void()> body) {
     if (pieceCount(shape) % threads == 0) return body();
-    e.ifThen(e.ult(piece.index, e.i32c(pieceCount(shape))), body);
+    e.guard(e.ult(piece.index, e.i32c(pieceCount(shape))), body);
+  }
+
+  void storeFloats(const Piece &piece) {
+    Value at = e.imul(piece.index, int64_t(4 * kPieceColumns));
+    whereReal(piece, [&] {
+      for (unsigned p = 0; p < kPieceColumns; p += 4)
+        m.store(ArrayRef(piece.x).slice(p, 4), m.advance(m.advance(target, at), 4 * p));
+    });
   }
 
   // Cuts the piece into terms; what they hold together, by position.
@@ -262,8 +270,8 @@ struct Prepare {
     if (prologue) normalise(prologue);
     Value scale = shape.hasFactor() ? rowScale() : Value();
     for (Piece &piece : pieces) {
-      if (shape.isInt8()) {
-        storeBytes(piece);
+      if (shape.isInt8() || shape.activations == Activations::f32) {
+        shape.isInt8() ? storeBytes(piece) : storeFloats(piece);
         continue;
       }
       Words held = storeTerms(piece, scale);

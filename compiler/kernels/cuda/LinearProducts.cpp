@@ -35,15 +35,19 @@ std::pair<Value, Value> LinearProducts::rowFloats(Value address) {
   return {m.half(word, 0), m.half(word, 1)};
 }
 
-LinearProducts::Parameters LinearProducts::parameters(Value group) {
-  Parameters p;
+void LinearProducts::loadFactors(Value group, Parameters &p) {
   std::tie(p.scale[0], p.scale[1]) = rowFloats(m.advance(group, scaleOffset(f)));
   if (f.zero == Zero::minimum) std::tie(p.minimum[0], p.minimum[1]) = rowFloats(m.advance(group, zeroOffset(f)));
-  if (f.zero == Zero::zero_point) {
-    Value bytes = m.loadWord(m.advance(m.advance(group, zeroOffset(f)), e.iand(e.shl(m.g, 1), e.i32c(~3))));
-    bytes = e.b.create<arith::ShRUIOp>(bytes, e.shl(e.iand(m.g, e.i32c(1)), 4)); // rows 2g, 2g + 1 of four
-    p.point[0] = e.iand(bytes, e.i32c(255)), p.point[1] = e.iand(e.lshr(bytes, 8), e.i32c(255));
-  }
+}
+
+void LinearProducts::loadPoints(Value group, Parameters &p) {
+  if (f.zero != Zero::zero_point) return;
+  Value bytes = m.loadWord(m.advance(m.advance(group, zeroOffset(f)), e.iand(e.shl(m.g, 1), e.i32c(~3))));
+  bytes = e.b.create<arith::ShRUIOp>(bytes, e.shl(e.iand(m.g, e.i32c(1)), 4)); // rows 2g, 2g + 1 of four
+  p.point[0] = e.iand(bytes, e.i32c(255)), p.point[1] = e.iand(e.lshr(bytes, 8), e.i32c(255));
+}
+
+void LinearProducts::deriveBiases(Parameters &p) {
   int64_t point = f.zero == Zero::symmetric ? int64_t(1) << (f.bits() - 1) : 0;
   for (int r : {0, 1}) {
     if (p.point[r]) {
@@ -54,6 +58,11 @@ LinearProducts::Parameters LinearProducts::parameters(Value group) {
       p.sixteenths[r] = m.word(kMinus64 | (point << 4) * kBoth);
     }
   }
+}
+
+LinearProducts::Parameters LinearProducts::parameters(Value group) {
+  Parameters p;
+  loadFactors(group, p), loadPoints(group, p), deriveBiases(p);
   return p;
 }
 
@@ -194,17 +203,19 @@ void LinearProducts::addInt8Group(Value span, unsigned group, const ActivationSo
       Words record = x.record(j, group, token);
       Value scale = e.bitcast(e.f32, record[0]), start = record[1];
       for (int r : {0, 1}) {
-        Value begin = start;
-        if (f.zero != Zero::symmetric) {
-          int64_t offset = f.type == Element::int8 ? 128 : 0;
-          begin = e.imul(start, p.point[r] ? e.isub(e.i32c(offset), p.point[r]) : e.i32c(offset));
-        }
         Value &acc = sums[4 * j + 2 * r + token];
-        acc = e.fma(e.toFloat(e.iadd(d[2 * r + token], begin)), e.mul(p.scale[r], scale), acc);
+        Value sum = e.iadd(d[2 * r + token], begin(p, start, r));
+        acc = e.fma(e.toFloat(sum), e.mul(p.scale[r], scale), acc);
         if (f.zero == Zero::minimum) acc = e.fma(e.toFloat(start), e.mul(p.minimum[r], scale), acc);
       }
     }
   }
+}
+
+Value LinearProducts::begin(const Parameters &p, Value start, unsigned r) {
+  if (f.zero == Zero::symmetric) return start;
+  int64_t offset = f.type == Element::int8 ? 128 : 0;
+  return e.imul(start, p.point[r] ? e.isub(e.i32c(offset), p.point[r]) : e.i32c(offset));
 }
 
 void LinearProducts::addSpan(Value weights, const ActivationSource &x, Words &sums) {

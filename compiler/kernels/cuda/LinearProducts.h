@@ -17,6 +17,14 @@ struct ActivationSource {
   std::function<SmallVector<Value>(unsigned j, unsigned group, unsigned token)> record;
 };
 
+/// The one token's, of a set of at most 8 groups side by side: column g of the mma is group `own` = min(g, groups - 1).
+struct SetSource {
+  /// This thread's words of tile `tile` of group `own`: 4 (f16, bf16) or 2 (int8); 2 of a group of 16 columns.
+  std::function<SmallVector<Value>(unsigned tile, unsigned term)> fragment;
+  /// The record of group min(2t + i, groups - 1), as above.
+  std::function<SmallVector<Value>(unsigned i)> record;
+};
+
 class LinearProducts {
 public:
   /// `tokenTiles`: n.
@@ -25,6 +33,8 @@ public:
   SmallVector<Value> zeros() { return SmallVector<Value>(4 * tokenTiles, m.zero()); }
   /// The sums of a split one span further. `weights`: ptr<3> to the span's bytes.
   void addSpan(Value weights, const ActivationSource &x, SmallVector<Value> &sums);
+  /// One token, integer weights: the two sums (by row, the same in threads of equal g) `groups` groups further.
+  void addSet(Value weights, unsigned groups, const SetSource &x, SmallVector<Value> &sums);
   /// The block's row behind sums[.. + 2 r]: i32.
   Value row(unsigned r);
 
@@ -39,12 +49,17 @@ private:
   };
   Words rowWords(Value chunk); // dwords of both rows
   std::pair<Value, Value> rowFloats(Value address);
+  void loadFactors(Value group, Parameters &p); // scale, minimum
+  void loadPoints(Value group, Parameters &p);  // point
+  void deriveBiases(Parameters &p);             // bias, sixteenths
   Parameters parameters(Value group);
+  Value begin(const Parameters &p, Value start, unsigned r); // what an int8 group's sum starts from
   Words int4Fragment(ValueRange rows, const Parameters &p);
   Words int8Fragment(ValueRange rows, const Parameters &p);
   SmallVector<Words> gridFragments(Value group, const Parameters &p); // all steps of a group
   SmallVector<Words> floatFragments(Value span);
   Words byteFragment(Value span, unsigned tile);
+  Words groupOnColumns(Value span, unsigned group, const SetSource &x, ValueRange begins, Value half);
   void addFloatGroup(Value span, unsigned group, const ActivationSource &x, Words &sums);
   void addInt8Group(Value span, unsigned group, const ActivationSource &x, Words &sums);
   void scaleFloats(const Parameters &p, ValueRange d, const ActivationSource &x, unsigned j, unsigned group,

@@ -18,9 +18,10 @@
 namespace ingot::cuda {
 
 inline constexpr uint32_t kTileColumns = 32, kSplits = 4;
-inline constexpr uint32_t kStageBytes = 1280; // what a warp fetches at once where spans allow
+inline constexpr uint32_t kSetGroups = 8;     // groups that the kernel of one token takes at once: columns of an mma
+inline constexpr uint32_t kStageBytes = 4608; // what a warp fetches at once where spans allow
 
-enum class Activations { f16, bf16, int8 };
+enum class Activations { f16, bf16, int8, f32 }; // f32: rows as they are, for weights in f32 (LinearF32.h)
 
 struct LinearShape {
   WeightFormat format;
@@ -44,7 +45,7 @@ struct LinearShape {
   }
   uint64_t spans() const { return (cols + spanColumns() - 1) / spanColumns(); }
 
-  // Splits, each a whole number of stages: what a warp fetches at once.
+  // Splits, each a whole number of stages: what a warp fetches at once for one token, at most kSetGroups groups.
   uint64_t stages() const { return divide(divide(spans(), kSplits), mostSpans()); }
   uint64_t stageSpans() const { return divide(divide(spans(), kSplits), stages()); }
   uint64_t splitSpans() const { return stages() * stageSpans(); }
@@ -54,7 +55,7 @@ struct LinearShape {
   // int8, the pair (f32 scale d, i32 start), then the f32 factor.
   uint64_t tiles() const { return kSplits * splitSpans() * spanTiles(); }
   uint64_t groups() const { return kSplits * splitSpans() * spanGroups(); }
-  uint32_t termBytes() const { return isInt8() ? kTileColumns : 2 * kTileColumns; }
+  uint32_t termBytes() const { return kTileColumns * (isInt8() ? 1 : activations == Activations::f32 ? 4 : 2); }
   uint32_t tileBytes() const { return terms * termBytes(); }
   uint64_t groupOffset() const { return tiles() * tileBytes(); }
   uint32_t groupRecordBytes() const { return isInt8() ? 8 : affine() ? 4 : 0; }
@@ -67,6 +68,7 @@ struct LinearShape {
   uint32_t column(uint32_t t, uint32_t i) const {
     uint32_t step = i / 4, half = i / 2 % 2, j = i % 2;
     bool int4 = format.type == WeightFormat::Type::int4;
+    if (activations == Activations::f32) return 8 * t + i;
     if (isInt8()) return int4 || format.group == 16 ? 8 * t + i : 16 * step + 4 * t + i % 4;
     if (!format.isInteger()) return 16 * step + 8 * half + 2 * t + j;
     if (!int4) return 16 * step + 4 * t + 2 * half + j;
@@ -76,7 +78,11 @@ struct LinearShape {
 
 private:
   static uint64_t divide(uint64_t n, uint64_t d) { return (n + d - 1) / d; }
-  uint32_t mostSpans() const { return spanBytes() >= kStageBytes ? 1 : kStageBytes / spanBytes(); }
+  uint32_t mostSpans() const {
+    if (!format.isInteger() || spanBytes() >= kStageBytes) return 1;
+    uint32_t columns = kSetGroups / spanGroups(), fitting = kStageBytes / spanBytes();
+    return columns < fitting ? columns : fitting;
+  }
 };
 
 } // namespace ingot::cuda

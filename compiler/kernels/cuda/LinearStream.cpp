@@ -1,6 +1,8 @@
 // The kernel of few tokens: what limits is the read of the weights. A CTA takes `blocks` blocks of 16 rows; its warps
-// are 4 splits of K times `parts` blocks at once, and each streams its own bytes through a ring in shared memory, the
-// first stages of which are on their way before the previous kernel has ended. No barrier of the CTA inside the loop.
+// are 4 splits of K times `parts`, and each streams its own bytes through a ring in shared memory, the first stages of
+// which are on their way before the previous kernel has ended. No barrier of the CTA inside the loop. One token has a
+// kernel of its own, in which groups stand on the mma's columns (LinearSet.cpp); where a warp's whole share of a block
+// fits into the ring it is *resident*: code without a loop.
 //
 // Shared memory: [warp][ring] stages | partial sums [split][block][token][16] f32.
 #include "compiler/kernels/cuda/LinearKernels.h"
@@ -12,11 +14,19 @@ namespace ingot::cuda {
 namespace {
 
 using Words = SmallVector<Value>;
-constexpr uint32_t kRing = 4, kMostRing = 8, kManyCtas = 1056; // eight a multiprocessor of the largest cards
+constexpr uint32_t kRing = 4, kMostRing = 8, kManyCtas = 1056;       // eight a multiprocessor of the largest cards
+constexpr uint32_t kPieceBytes = 16, kRoundBytes = 32 * kPieceBytes; // what a lane, a warp copies at once
+constexpr uint32_t kSmallStageBytes = 1536; // of several tokens, whose activations fill registers
+constexpr uint32_t kWordsAhead = 48;        // of activations, in registers
 
-uint32_t stageBytes(const LinearShape &shape) { return shape.stageSpans() * shape.spanBytes(); } // of a block
+uint32_t stageBytes(const LinearShape &shape, const StreamTiling &tiling) { // of a block
+  return tiling.stageSpans * shape.spanBytes();
+}
+uint64_t sequenceOf(const LinearShape &shape, const StreamTiling &tiling) { // a warp's stages
+  return shape.splitSpans() / tiling.stageSpans * tiling.passes();
+}
 uint32_t ringBytes(const LinearShape &shape, const StreamTiling &tiling) {
-  return tiling.warps() * tiling.ring * tiling.together * stageBytes(shape);
+  return tiling.warps() * tiling.ring * tiling.together * stageBytes(shape, tiling);
 }
 uint32_t sumBytes(const StreamTiling &tiling) { return kSplits * tiling.blocks * tiling.tokens * 64; }
 
@@ -27,144 +37,235 @@ struct Stream {
   LinearProducts products;
   Emitter &e = m.e;
   const LinearShape &shape = kernel.shape;
-  uint32_t tokenTiles = tiling.tokens / 8, blockSums = 4 * tokenTiles;
-  int64_t stages = shape.stages(), sequence = stages * tiling.passes();
-  bool padded = shape.splitBytes() * kSplits != shape.blockBytes();
+  bool single = tiling.tokens == 1, sets = single && shape.format.isInteger();
+  uint32_t tokenTiles = single ? 1 : tiling.tokens / 8, blockSums = sets ? 2 : 4 * tokenTiles;
+  uint32_t bytes = stageBytes(shape, tiling);
+  int64_t stages = shape.splitSpans() / tiling.stageSpans, sequence = stages * tiling.passes();
+  int64_t slotBytes = tiling.together * bytes;
+  bool evenBlocks = shape.blocks() % tiling.blocks == 0;
   // Of the item, or of the thread for good.
-  Value split = e.iand(m.warp, e.i32c(kSplits - 1)), part = e.lshr(m.warp, 2);
-  Value weights = {}, ring = {}, sums = {}; // ptr<1> to the split's bytes in block 0; ptr<3>
+  Value split = e.iand(m.warp, e.i32c(kSplits - 1)), part = e.lshr(m.warp, 2), piece = e.shl(m.lane, 4);
+  Value weights = {};         // ptr<1> to this lane's piece of the split in block 0
+  Value ring = {}, sums = {}; // ptr<3>
+  Value left = {};            // i32 bytes from that piece to the block's end; null: no split is short
   Value firstBlock = {}, firstToken = {};
-  SmallVector<Value> rows = {},
-                     recordRows = {}; // ptr<1> to the split's tiles of token 8 j + g; to row 8 j + 2t + i's records
+  Words sources = {};               // `weights` of the blocks taken together in the only pass
+  Words rows = {}, recordRows = {}; // ptr<1> to the split's tiles of token 8 j + g; to row 8 j + 2t + i's records
 
   //===- weights --------------------------------------------------------------------------------------------------===//
 
   // Inside the CTA, i32: the first of the blocks that the warp takes together in pass `pass`.
   Value ownBlock(Value pass) {
-    return e.imul(e.iadd(e.imul(pass, int64_t(tiling.parts)), part), int64_t(tiling.together));
+    Value own = pass ? e.iadd(e.imul(pass, int64_t(tiling.parts)), part) : part;
+    return e.imul(own, int64_t(tiling.together));
+  }
+  Words sourcesOf(Value pass) { // the last block stands in for those behind it
+    Words all;
+    Value first = e.iadd(firstBlock, ownBlock(pass));
+    for (int64_t i = 0; i < tiling.together; ++i) {
+      if (evenBlocks && i) {
+        all.push_back(m.advance(all[0], i * int64_t(shape.blockBytes())));
+        continue;
+      }
+      Value block = e.iadd(first, i);
+      if (!evenBlocks) block = e.clamp(block, e.i32c(shape.blocks() - 1));
+      all.push_back(m.advance(weights, e.imul(e.zext(e.i64, block), int64_t(shape.blockBytes()))));
+    }
+    return all;
   }
 
-  // Copies stage `index` (i32) of the warp's sequence into its slot of the ring.
-  void fetch(Value index) {
-    Value pass = tiling.passes() == 1 ? e.i32c(0) : e.udiv(index, stages);
+  // Copies stage `index` (i32) of the warp's sequence to `slot`, bytes into its ring (i32).
+  void fetch(Value index, Value slot) {
     Value stage = tiling.passes() == 1 ? index : e.urem(index, stages);
-    Value offset = e.imul(stage, int64_t(stageBytes(shape)));
-    Value left;
-    if (padded) { // past the end of the block: zeros
-      Value begin = e.iadd(e.imul(split, int64_t(shape.splitBytes())), offset);
-      left = e.isub(e.i32c(shape.blockBytes()), begin);
-      offset = e.select(e.slt(e.i32c(0), left), offset, e.isub(e.i32c(0), e.imul(split, int64_t(shape.splitBytes()))));
-    }
-    Value to = slot(index), first = e.iadd(firstBlock, ownBlock(pass));
-    for (int64_t i = 0; i < tiling.together; ++i) { // the last block stands in for those behind it
-      Value block = e.umin(e.iadd(first, i), e.i32c(shape.blocks() - 1));
-      Value from = m.advance(weights, e.imul(e.zext(e.i64, block), int64_t(shape.blockBytes())));
-      WeightCopy{m, stageBytes(shape)}.issue(m.advance(to, i * stageBytes(shape)), m.advance(from, offset), left);
-    }
+    Words from = tiling.passes() == 1 ? sources : sourcesOf(e.udiv(index, stages));
+    Value offset = e.imul(stage, int64_t(bytes)), rest = left ? e.isub(left, offset) : Value();
+    Value to = m.advance(m.advance(ring, piece), slot);
+    for (int64_t i = 0; i < tiling.together; ++i) copyStage(m.advance(to, i * bytes), m.advance(from[i], offset), rest);
   }
-  Value slot(Value index) {
-    return m.advance(ring, e.imul(e.urem(index, tiling.ring), int64_t(tiling.together * stageBytes(shape))));
-  }
-  void fetchIfThere(Value index) {
-    e.ifThen(e.ult(index, e.i32c(sequence)), [&] { fetch(index); });
+  // `rest`: bytes of the block from there on; past them are zeros.
+  void copyStage(Value to, Value from, Value rest) {
+    for (uint32_t first = 0; first < bytes; first += kRoundBytes) {
+      auto copy = [&] {
+        Value there = rest ? e.guarded(e.slt(e.i32c(first), rest), e.i32c(kPieceBytes), e.i32c(0)) : Value();
+        m.copy(m.advance(to, int64_t(first)), m.advance(from, int64_t(first)), there);
+      };
+      uint32_t pieces = (bytes - first) / kPieceBytes;
+      pieces >= 32 ? copy() : e.guard(e.ult(m.lane, e.i32c(pieces)), copy);
+    }
   }
 
   //===- activations ----------------------------------------------------------------------------------------------===//
 
-  int64_t stageTiles() { return shape.stageSpans() * shape.spanTiles(); }
-  int64_t stageGroups() { return shape.stageSpans() * shape.spanGroups(); }
+  int64_t stageTiles() { return tiling.stageSpans * shape.spanTiles(); }
+  uint32_t stageGroups() { return tiling.stageSpans * shape.spanGroups(); }
+  unsigned fragmentWords() { return shape.termBytes() / 16; }
+  unsigned recordWords() { return shape.groupRecordBytes() / 4; }
 
   Value rowPointer(Value token) {
-    Value last = e.isub(e.trunc(e.i32, e.rows()), e.i32c(1));
-    Value row = e.umin(e.iadd(e.trunc(e.i32, firstToken), token), last);
     Value base = m.global(e.slotPointer(kernel.frame.preparedSlot));
+    if (single) return m.advance(base, e.imul(firstToken, int64_t(shape.preparedBytes())));
+    Value last = e.isub(e.trunc(e.i32, e.rows()), e.i32c(1));
+    Value row = e.umin(e.iadd(e.trunc(e.i32, firstToken), token), last); // there is room for more: fewer reads
     return m.advance(base, e.imul(e.zext(e.i64, row), int64_t(shape.preparedBytes())));
   }
+  Value ownWords() { return e.imul(m.t, int64_t(shape.termBytes() / 4)); }
+
   void openRows() {
     rows.clear(), recordRows.clear();
-    Value tiles = e.imul(split, int64_t(stages * stageTiles() * shape.tileBytes()));
-    Value groups = e.imul(split, int64_t(stages * stageGroups() * shape.groupRecordBytes()));
+    Value tiles = e.imul(split, stages * stageTiles() * int64_t(shape.tileBytes()));
+    Value groups =
+        e.iadd(e.imul(split, stages * int64_t(stageGroups() * shape.groupRecordBytes())), int64_t(shape.groupOffset()));
+    if (sets) return openSets(tiles, groups);
     for (uint32_t j = 0; j < tokenTiles; ++j) {
-      Value words = e.imul(m.t, int64_t(shape.termBytes() / 4));
-      rows.push_back(m.advance(rowPointer(e.iadd(m.g, int64_t(8 * j))), e.iadd(tiles, words)));
+      rows.push_back(m.advance(rowPointer(e.iadd(m.g, int64_t(8 * j))), e.iadd(tiles, ownWords())));
       if (!shape.groupRecordBytes()) continue;
-      for (int i : {0, 1}) {
-        Value row = rowPointer(e.iadd(e.shl(m.t, 1), int64_t(8 * j + i)));
-        recordRows.push_back(m.advance(row, e.iadd(groups, int64_t(shape.groupOffset()))));
-      }
+      for (int i : {0, 1})
+        recordRows.push_back(m.advance(rowPointer(e.iadd(e.shl(m.t, 1), int64_t(8 * j + i))), groups));
     }
   }
 
-  // Words of the tiles of stage `stage`, [tile][term], of token tile j.
-  SmallVector<Words> fragments(Value stage, uint32_t j) {
-    Value base = m.advance(rows[j], e.imul(stage, stageTiles() * int64_t(shape.tileBytes())));
-    SmallVector<Words> all;
-    for (int64_t tile = 0; tile < stageTiles(); ++tile)
+  // Column g is group g, of a set's last one; records are those of groups 2t, 2t + 1.
+  void openSets(Value tiles, Value groups) {
+    Value row = rowPointer(Value());
+    uint32_t last = stageGroups() - 1;
+    Value group = last < 7 ? e.umin(m.g, e.i32c(last)) : m.g;
+    Value words = ownWords();
+    if (shape.spanGroups() == 2) {
+      Value tile = e.imul(e.lshr(group, 1), int64_t(shape.tileBytes()));
+      words = e.iadd(words, shape.isInt8() ? tile : e.iadd(tile, e.shl(e.iand(group, e.i32c(1)), 3)));
+    } else {
+      words = e.iadd(words, e.imul(group, int64_t(shape.spanTiles() * shape.tileBytes())));
+    }
+    rows.push_back(m.advance(row, e.iadd(tiles, words)));
+    if (!shape.groupRecordBytes()) return;
+    for (int64_t i = 0; i < (pairedRecords() ? 1 : 2); ++i) {
+      Value own = e.iadd(e.shl(m.t, 1), i);
+      if (last < 7) own = e.umin(own, e.i32c(pairedRecords() ? last - 1 : last));
+      recordRows.push_back(m.advance(row, e.iadd(groups, e.imul(own, int64_t(shape.groupRecordBytes())))));
+    }
+  }
+  unsigned setWords() { return shape.spanGroups() == 2 ? 2 : fragmentWords(); } // of a tile
+  bool pairedRecords() { return stageGroups() % 2 == 0; }
+
+  // What a thread reads of the activations of stage `stage` of token tile 0: [tile][term] words; of a set [tile of a
+  // group][term] words, then both records.
+  Words read(Value stage) {
+    Words all;
+    Value base = m.advance(rows[0], e.imul(stage, stageTiles() * int64_t(shape.tileBytes())));
+    int64_t tiles = sets ? shape.spanTiles() : stageTiles();
+    unsigned words = sets ? setWords() : fragmentWords();
+    for (int64_t tile = 0; tile < tiles; ++tile)
       for (uint32_t term = 0; term < shape.terms; ++term)
-        all.push_back(
-            m.load(m.advance(base, tile * shape.tileBytes() + term * shape.termBytes()), shape.termBytes() / 16));
+        all.append(m.load(m.advance(base, tile * shape.tileBytes() + term * shape.termBytes()), words));
+    if (!sets || !shape.groupRecordBytes()) return all;
+    Value offset = e.imul(stage, int64_t(stageGroups() * shape.groupRecordBytes()));
+    for (Value record : recordRows)
+      all.append(m.load(m.advance(record, offset), pairedRecords() ? 2 * recordWords() : recordWords()));
     return all;
   }
+  unsigned readWords() {
+    if (!sets) return stageTiles() * shape.terms * fragmentWords();
+    return shape.spanTiles() * shape.terms * setWords() + 2 * recordWords();
+  }
 
-  // One stage: the sums of a pass further. `ahead`: fragments of token tile 0, if they were read early.
-  void multiply(Value slot, Value stage, ArrayRef<Words> ahead, Words &acc) {
+  // One stage: the sums of a pass further. `ahead`: what read() gave, if it was called.
+  void multiply(Value slot, Value stage, ArrayRef<Value> ahead, Words &acc) {
+    if (sets) return multiplySets(slot, ahead, acc);
     SmallVector<Value> bases;
     for (Value row : rows) bases.push_back(m.advance(row, e.imul(stage, stageTiles() * int64_t(shape.tileBytes()))));
-    Value records = e.imul(stage, stageGroups() * int64_t(shape.groupRecordBytes()));
-    for (uint32_t span = 0; span < shape.stageSpans(); ++span) {
+    Value records = e.imul(stage, int64_t(stageGroups() * shape.groupRecordBytes()));
+    for (uint32_t span = 0; span < tiling.stageSpans; ++span) {
       uint32_t firstTile = span * shape.spanTiles(), firstGroup = span * shape.spanGroups();
       std::map<std::tuple<unsigned, unsigned, unsigned>, Words> known;
       ActivationSource x;
       x.fragment = [&](unsigned j, unsigned tile, unsigned term) -> Words {
-        if (!ahead.empty()) return ahead[(firstTile + tile) * shape.terms + term];
+        unsigned index = (firstTile + tile) * shape.terms + term;
+        if (!ahead.empty()) return Words(ahead.slice(index * fragmentWords(), fragmentWords()));
         Words &words = known[{j, tile, term}];
         int64_t at = (firstTile + tile) * shape.tileBytes() + term * shape.termBytes();
-        if (words.empty()) words = m.load(m.advance(bases[j], at), shape.termBytes() / 16);
+        if (words.empty()) words = m.load(m.advance(bases[j], at), fragmentWords());
         return words;
       };
       x.record = [&](unsigned j, unsigned group, unsigned token) {
         Value at = e.iadd(records, int64_t((firstGroup + group) * shape.groupRecordBytes()));
-        return m.load(m.advance(recordRows[2 * j + token], at), shape.groupRecordBytes() / 4);
+        return m.load(m.advance(recordRows[2 * j + token], at), recordWords());
       };
       for (uint32_t i = 0; i < tiling.together; ++i) {
         Words own(ArrayRef<Value>(acc).slice(i * blockSums, blockSums));
-        products.addSpan(m.advance(slot, i * stageBytes(shape) + span * shape.spanBytes()), x, own);
+        products.addSpan(m.advance(slot, i * bytes + span * shape.spanBytes()), x, own);
         llvm::copy(own, acc.begin() + i * blockSums);
       }
+    }
+  }
+  void multiplySets(Value slot, ArrayRef<Value> words, Words &acc) {
+    unsigned each = setWords();
+    SetSource x;
+    x.fragment = [&](unsigned tile, unsigned term) {
+      return Words(words.slice((tile * shape.terms + term) * each, each));
+    };
+    x.record = [&](unsigned i) {
+      return Words(words.take_back(2 * recordWords()).slice(i * recordWords(), recordWords()));
+    };
+    for (uint32_t i = 0; i < tiling.together; ++i) {
+      Words own(ArrayRef<Value>(acc).slice(i * blockSums, blockSums));
+      products.addSet(m.advance(slot, i * bytes), stageGroups(), x, own);
+      llvm::copy(own, acc.begin() + i * blockSums);
     }
   }
 
   //===- one item -------------------------------------------------------------------------------------------------===//
 
-  // The sums of one pass, from `acc` = zeros; `index` counts stages over all passes.
+  bool early() { return tokenTiles == 1 && (single || readWords() <= kWordsAhead); }
+  size_t sumCount() { return tiling.together * blockSums; }
+  // Splits of a short K may lie past the end of it.
+  uint64_t fullSplits() { return (shape.blockBytes() + shape.splitBytes() - 1) / shape.splitBytes(); }
+
+  // The sums of one pass through the ring, from zeros; `pass` (i32) null: there is but one.
   Words pass(Value pass) {
-    bool early = tokenTiles == 1;
-    size_t sumCount = tiling.together * blockSums;
-    Words carried(sumCount, m.zero());
-    if (early)
-      for (Words &words : fragments(e.i32c(0), 0)) carried.append(words);
-    Value first = e.imul(pass, stages);
+    Words carried(sumCount(), m.zero());
+    bool ahead = early();
+    if (ahead) carried.append(read(e.i32c(0)));
+    Value first = pass ? e.imul(pass, stages) : e.i32c(0);
+    Value end = e.i32c(tiling.ring * slotBytes);
+    Value slot = pass ? e.imul(e.urem(first, tiling.ring), slotBytes) : e.i32c(0),
+          before = e.isub(slot, e.i32c(slotBytes));
+    before = e.select(e.ieq(slot, e.i32c(0)), e.isub(end, e.i32c(slotBytes)), before);
+    carried.append({slot, before}); // of the stage to be multiplied, and the one that was
     carried = e.loop(e.i32c(0), e.i32c(stages), 1, carried, [&](Value stage, ValueRange values) {
-      Value index = e.iadd(first, stage);
+      Value slot = values[values.size() - 2], before = values.back();
+      ValueRange words = values.drop_front(sumCount()).drop_back(2);
       m.wait(tiling.ring - 2);
       m.warpSync(); // all lanes' pieces of this stage are there, and nobody reads the last one any more
-      fetchIfThere(e.iadd(index, int64_t(tiling.ring - 1)));
+      Value refill = e.iadd(e.iadd(first, stage), int64_t(tiling.ring - 1));
+      e.guard(e.ult(refill, e.i32c(sequence)), [&] { fetch(refill, before); });
       m.commit();
-      Words acc(values.take_front(sumCount)), next;
-      SmallVector<Words> ahead;
-      if (early) {
-        unsigned width = shape.termBytes() / 16;
-        for (size_t i = sumCount; i < values.size(); i += width) ahead.push_back(Words(values.slice(i, width)));
+      Words acc(values.take_front(sumCount())), next;
+      if (ahead) {
         Value following = e.iadd(stage, 1);
-        following = e.select(e.ult(following, e.i32c(stages)), following, e.i32c(0));
-        for (Words &words : fragments(following, 0)) next.append(words);
+        next = read(e.select(e.ult(following, e.i32c(stages)), following, e.i32c(0)));
       }
-      multiply(slot(index), stage, ahead, acc);
+      multiply(m.advance(ring, slot), stage, SmallVector<Value>(words), acc);
       acc.append(next);
+      Value after = e.iadd(slot, slotBytes);
+      acc.append({e.select(e.ieq(after, end), e.i32c(0), after), slot});
       return acc;
     });
-    carried.truncate(sumCount);
+    carried.truncate(sumCount());
     return carried;
+  }
+
+  // The same where all stages lie in the ring.
+  Words residentPass() {
+    Words acc(sumCount(), m.zero());
+    SmallVector<Words> words(sequence);
+    int64_t ahead = std::max<int64_t>(1, kWordsAhead / readWords()), read = 0;
+    for (int64_t stage = 0; stage < sequence; ++stage) {
+      for (; read < sequence && read <= stage + ahead; ++read) words[read] = this->read(e.i32c(read));
+      m.wait(sequence - 1 - stage);
+      m.warpSync();
+      multiply(m.advance(ring, stage * slotBytes), e.i32c(stage), words[stage], acc);
+    }
+    return acc;
   }
 
   // [split][block][token][16]
@@ -173,11 +274,12 @@ struct Stream {
       Value block = e.iadd(ownBlock(pass), i);
       bool always = int64_t(tiling.passes()) * tiling.parts * tiling.together == tiling.blocks;
       auto store = [&] { storeBlock(block, acc.slice(i * blockSums, blockSums)); };
-      always ? store() : e.ifThen(e.ult(block, e.i32c(tiling.blocks)), store);
+      always ? store() : e.guard(e.ult(block, e.i32c(tiling.blocks)), store);
     }
   }
   void storeBlock(Value block, ValueRange acc) {
     Value at = e.imul(e.iadd(e.imul(split, int64_t(tiling.blocks)), block), int64_t(tiling.tokens));
+    if (single) return storeSingle(m.advance(sums, e.shl(at, 6)), acc);
     Value base = m.advance(sums, e.shl(e.iadd(at, e.shl(m.t, 1)), 6));
     for (uint32_t j = 0; j < tokenTiles; ++j)
       for (int token : {0, 1})
@@ -186,18 +288,39 @@ struct Stream {
           m.store(acc[4 * j + 2 * r + token], to);
         }
   }
+  // All threads of a quad have the same sums.
+  void storeSingle(Value base, ValueRange acc) {
+    e.guard(e.ieq(m.t, e.i32c(0)), [&] {
+      Value to = m.advance(base, e.shl(products.row(0), 2));
+      if (sets) return m.store(acc, to);
+      for (int r : {0, 1}) m.store(acc[2 * r], m.advance(to, int64_t(r * 32)));
+    });
+  }
 
   void emit(Value item, int64_t units) {
-    firstToken = e.imul(e.udiv(item, units), int64_t(tiling.tokens));
-    Value group = e.urem(item, units);
+    Value group = single ? item : e.urem(item, units);
+    firstToken = single ? e.i64c(0) : e.imul(e.udiv(item, units), int64_t(tiling.tokens));
     firstBlock = e.imul(e.trunc(e.i32, group), int64_t(tiling.blocks));
-    for (uint32_t i = 0; i + 1 < tiling.ring; ++i) {
-      if (int64_t(i) < sequence) fetch(e.i32c(i));
+    if (tiling.passes() == 1) sources = sourcesOf(Value());
+    bool resident = tiling.resident(shape);
+    for (int64_t i = 0; i < (resident ? sequence : int64_t(tiling.ring) - 1); ++i) {
+      if (i < sequence) fetch(e.i32c(i), e.i32c(i * slotBytes));
       m.commit();
     }
     e.b.create<ptx::GriddepWaitOp>();
     openRows();
-    e.loop(e.i32c(0), e.i32c(tiling.passes()), 1, [&](Value index) { storeSums(index, pass(index)); });
+    if (resident && fullSplits() < kSplits) {
+      SmallVector<Type> types(sumCount(), e.f32);
+      Value anything = e.ult(split, e.i32c(fullSplits()));
+      storeSums(Value(),
+                e.ifElse(anything, types, [&] { return residentPass(); }, [&] { return Words(sumCount(), m.zero()); }));
+    } else if (resident) {
+      storeSums(Value(), residentPass());
+    } else if (tiling.passes() == 1) {
+      storeSums(Value(), pass(Value()));
+    } else {
+      e.loop(e.i32c(0), e.i32c(tiling.passes()), 1, [&](Value index) { storeSums(index, pass(index)); });
+    }
     m.barrier();
     uint32_t unitsHere = tiling.blocks / shape.unitBlocks;
     emitLinearFinish(m, kernel,
@@ -208,18 +331,52 @@ struct Stream {
 };
 } // namespace
 
-// A small matrix is spread over all multiprocessors; a large one takes several blocks a CTA. From 9 tokens on the read
-// of the activations counts: a warp then takes two blocks together. Rings of few warps are deep: what is on its way
-// before the previous kernel ends is as much as fits.
+bool StreamTiling::resident(const LinearShape &shape) const {
+  return tokens == 1 && passes() == 1 && ring == sequenceOf(shape, *this);
+}
+
 std::optional<StreamTiling> StreamTiling::of(const LinearShape &shape, uint32_t tokens) {
+  return tokens == 1 ? ofOne(shape) : ofMany(shape, tokens);
+}
+
+// A small matrix is spread over all multiprocessors; a large one takes several blocks a CTA. Rings of few warps are
+// deep: what is on its way before the previous kernel ends is as much as fits. One token: two blocks a warp where there
+// is little to do for one, or enough for all multiprocessors.
+std::optional<StreamTiling> StreamTiling::ofOne(const LinearShape &shape) {
+  uint32_t unit = shape.unitBlocks, blocks = unit;
+  bool shortRows = shape.splitSpans() * shape.spanColumns() <= 256;
+  if (unit == 1 && shape.blocks() >= 2 && (shortRows || shape.blocks() >= 2 * kManyCtas)) blocks = 2;
+  while (blocks + unit <= 4 && shape.blocks() / (blocks + unit) >= kManyCtas) blocks += unit;
+  bool pairs = blocks % 2 == 0 && (shortRows || blocks > 4 || shape.blocks() / blocks >= kManyCtas / 4);
+  uint32_t together = pairs ? 2 : 1;
+  StreamTiling tiling{
+      1, blocks, together, std::min<uint32_t>(blocks / together, 4), kMostRing, uint32_t(shape.stageSpans())};
+  auto fits = [&](uint32_t bytes) { return ringBytes(shape, tiling) + sumBytes(tiling) <= bytes; };
+  uint64_t sequence = sequenceOf(shape, tiling);
+  if (tiling.passes() == 1 && sequence <= kMostRing) { // resident
+    tiling.ring = sequence;
+    if (fits(kMostSharedBytes / 2)) return tiling;
+  }
+  for (tiling.ring = kMostRing; tiling.ring > 3 && !fits(kMostSharedBytes / 2);) --tiling.ring;
+  while (tiling.ring > 3 && tiling.ring > sequence + 1) --tiling.ring;
+  while (!fits(kMostSharedBytes) && tiling.parts > 1) --tiling.parts;
+  while (!fits(kMostSharedBytes) && tiling.ring > 2) --tiling.ring;
+  if (!fits(kMostSharedBytes)) return std::nullopt;
+  return tiling;
+}
+
+// From 9 tokens on the read of the activations counts: a warp then takes two blocks together.
+std::optional<StreamTiling> StreamTiling::ofMany(const LinearShape &shape, uint32_t tokens) {
   uint32_t unit = shape.unitBlocks, blocks = unit;
   if (tokens > 8 && unit == 1 && shape.blocks() > 1) blocks = 2;
   while (blocks + unit <= 4 && shape.blocks() / (blocks + unit) >= kManyCtas) blocks += unit;
   uint32_t mostParts = tokens > 8 ? 2 : 4; // 256 threads may have all registers they want
   uint32_t together = tokens > 8 && blocks % 2 == 0 && shape.terms == 1 ? 2 : 1; // more terms want the registers
-  StreamTiling tiling{tokens, blocks, together, std::min<uint32_t>(blocks / together, mostParts), kMostRing};
+  uint32_t spans = shape.stageSpans();
+  while (shape.stageSpans() % spans || (spans > 1 && spans * shape.spanBytes() > kSmallStageBytes)) --spans;
+  StreamTiling tiling{tokens, blocks, together, std::min<uint32_t>(blocks / together, mostParts), kMostRing, spans};
   auto fits = [&](uint32_t bytes) { return ringBytes(shape, tiling) + sumBytes(tiling) <= bytes; };
-  uint64_t sequence = shape.stages() * tiling.passes();
+  uint64_t sequence = sequenceOf(shape, tiling);
   while (tiling.ring > kRing && (tiling.ring > sequence + 1 || !fits(kMostSharedBytes / 2))) --tiling.ring;
   if (tokens > 8) tiling.ring = kRing - 1;
   while (!fits(kMostSharedBytes) && tiling.parts > 1) --tiling.parts;
@@ -240,12 +397,13 @@ LogicalResult emitLinearStream(const LinearKernel &kernel, const StreamTiling &t
   e.b.create<ptx::GriddepLaunchOp>();
   TensorEmitter m(e);
   auto id = [&](ptx::Register which) { return e.zext(e.i64, e.b.create<ptx::IdOp>(e.i32, which)); };
-  Stream stream{m, kernel, tiling, LinearProducts(m, shape, tiling.tokens / 8)};
+  Stream stream{m, kernel, tiling, LinearProducts(m, shape, std::max(1u, tiling.tokens / 8))};
   stream.ring = m.shared(e.imul(m.warp, int64_t(ringBytes(shape, tiling) / tiling.warps())));
   stream.sums = m.shared(e.i32c(ringBytes(shape, tiling)));
-  stream.weights = m.advance(m.global(kernel.frame.weightAddress(e, kernel.root.getWeightAttr())),
-                             e.imul(stream.split, int64_t(shape.splitBytes())));
-  auto loop = e.b.create<scf::ForOp>(id(ptx::Register::block), itemCount(e, variant), id(ptx::Register::blocks));
+  Value own = e.iadd(e.imul(stream.split, int64_t(shape.splitBytes())), stream.piece);
+  stream.weights = m.advance(m.global(kernel.frame.weightAddress(e, kernel.root.getWeightAttr())), own);
+  if (shape.splitBytes() * kSplits != shape.blockBytes()) stream.left = e.isub(e.i32c(shape.blockBytes()), own);
+  auto loop = e.itemLoop(id(ptx::Register::block), itemCount(e, variant), id(ptx::Register::blocks));
   {
     OpBuilder::InsertionGuard guard(e.b);
     e.b.setInsertionPointToStart(loop.getBody());

@@ -35,6 +35,9 @@ void TensorEmitter::warpSync() { e.b.create<ptx::WarpSyncOp>(e.i32c(everyLane));
 Value TensorEmitter::shuffleXor(Value x, unsigned lanes) {
   return e.b.create<ptx::ShuffleOp>(x.getType(), ptx::ShuffleMode::bfly, x, e.i32c(lanes), e.i32c(everyLane), 32);
 }
+Value TensorEmitter::fromLane(Value x, unsigned lane, unsigned width) {
+  return e.b.create<ptx::ShuffleOp>(x.getType(), ptx::ShuffleMode::idx, x, e.i32c(lane), e.i32c(everyLane), width);
+}
 
 SmallVector<Value> TensorEmitter::loadMatrix(Value address) {
   return SmallVector<Value>(e.b.create<ptx::LdmatrixOp>(SmallVector<Type>(4, e.i32), address, true).getWords());

@@ -41,6 +41,7 @@ public:
   void barrier();
   void warpSync();
   Value shuffleXor(Value x, unsigned lanes);
+  Value fromLane(Value x, unsigned lane, unsigned width); // of every `width` lanes
 
   // Fragments.
   SmallVector<Value> loadMatrix(Value address); // ldmatrix.x4.trans
@@ -57,6 +58,7 @@ public:
   Value brain(Value word, unsigned i);                 // bf16 -> f32
 
   Value zero() { return e.constant(e.f32, 0.0); }
+  Value wide(Value x) { return e.zext(e.i64, x); } // unsigned i32 -> i64
 };
 
 } // namespace ingot::cuda
