@@ -49,7 +49,10 @@ bool check_lane(const Instr &i, Warp &w, uint32_t l, uint64_t at, uint32_t bytes
            static_cast<unsigned long long>(at - a->base), a->size);
     return false;
   }
-  if (write) Memory::mark_written(*a, at, bytes);
+  if (write) {
+    Memory::mark_written(*a, at, bytes);
+    Memory::mark_stored(*a, at, bytes);
+  }
   return true;
 }
 
@@ -90,12 +93,29 @@ bool check_global(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, ui
     if (!write && dense && Memory::is_written(*last, s.low, end - s.low)) return true;
     if (write && !read && one_range && !last->read_only) {
       Memory::mark_written(const_cast<Allocation &>(*last), s.low, end - s.low);
+      Memory::mark_stored(*last, s.low, end - s.low);
       return true;
     }
   }
   bool fine = true;
   each_lane(mask, [&](uint32_t l) { fine = fine && check_lane(i, w, l, s.at[l], bytes, write, read); });
   return fine;
+}
+
+bool check_constant(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, uint32_t bytes) {
+  const Worker &worker = *w.cta->worker;
+  if (!worker.options->checks) return true;
+  uint32_t lane = 32;
+  for (uint32_t l = 0; l < 32 && lane == 32; ++l) {
+    if (!(mask >> l & 1)) continue;
+    const Allocation *a = worker.memory->find(s.at[l]);
+    if (a && Memory::is_stored(*a, s.at[l], bytes)) lane = l;
+    if (s.uniform) break;
+  }
+  if (lane == 32) return true;
+  w.fail(i, Fault::illegal, lane, s.at[lane],
+         "ld.global.nc of what a kernel has stored: it may be read before griddepcontrol.wait, or from a stale cache");
+  return false;
 }
 
 bool check_shared(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, uint32_t bytes, bool write, bool read) {

@@ -51,6 +51,8 @@ inline void measure(Addresses &s, uint32_t mask, uint32_t bytes) {
 // addresses, which must be multiples of it. A write marks what it writes.
 bool check_global(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, uint32_t bytes, bool write,
                   bool read = false);
+// Of ld.global.nc, behind check_global: nothing of it was stored by a kernel since the host wrote it last.
+bool check_constant(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, uint32_t bytes);
 bool check_shared(const Instr &i, Warp &w, uint32_t mask, const Addresses &s, uint32_t bytes, bool write,
                   bool read = false);
 // Offsets into `size` bytes of local memory or of the parameter block.

@@ -76,6 +76,7 @@ struct Machine::State {
     std::map<uint64_t, std::unique_ptr<Cta>> parked;
     std::vector<bool> done; // by CTA, once the launch started; empty: nothing has run
     uint64_t finished = 0;
+    bool waited = false; // some thread has run griddepcontrol.wait
   };
 
   Memory &memory;
@@ -177,6 +178,10 @@ struct Machine::State {
       cta->predecessors_done = s.granted;
       CtaEnd end = emulator::run(*cta, worker);
       if (end == CtaEnd::fault) s.failed = true;
+      if (cta->waited) {
+        std::lock_guard lock(s.mutex);
+        progress.waited = true;
+      }
       if (end == CtaEnd::parked) {
         std::lock_guard lock(s.mutex);
         progress.parked[id] = std::move(cta);
@@ -239,6 +244,11 @@ struct Machine::State {
     return run_items(n, true);
   }
 
+  // A grid that waits for n waits for n's end alone. It is behind what n overlaps, too, because some thread of n waits.
+  bool ends_too_early(size_t n) const {
+    return n > 0 && chain[n].programmatic && n + 1 < chain.size() && chain[n + 1].programmatic && !progress[n].waited;
+  }
+
   bool run_launch(size_t n) {
     uint64_t total = grid_size(n);
     if (n + 1 < chain.size() && chain[n + 1].programmatic && progress[n].finished < total && goes_early()) {
@@ -278,9 +288,18 @@ Fault Machine::run(std::span<const Launch> chain, Counters *counters) {
   }
   for (auto &list : s.spare)
     for (auto &cta : list) cta->prepared = nullptr;
-  bool fine = true;
-  for (size_t n = 0; n < chain.size() && fine; ++n) fine = s.run_launch(n);
   Fault fault;
+  bool fine = true;
+  for (size_t n = 0; n < chain.size() && fine; ++n) {
+    fine = s.run_launch(n);
+    if (fine && s.ends_too_early(n)) {
+      fault = launch_fault(chain[n + 1],
+                           "%s ahead of it overlaps its own predecessor and ends without a "
+                           "griddepcontrol.wait: waiting for it would not be waiting for that one",
+                           chain[n].entry->name.c_str());
+      fine = false;
+    }
+  }
   for (Worker &w : s.workers) {
     w.counters.launches = 0;
     if (counters) counters->add(w.counters);

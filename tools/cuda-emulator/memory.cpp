@@ -71,6 +71,7 @@ const char *name(Access access) {
 Memory::~Memory() {
   if (base_) munmap(reinterpret_cast<void *>(base_), space_);
   if (shadow_) munmap(shadow_, space_ / 8);
+  if (stored_) munmap(stored_, space_ / stored_piece);
   if (owner_) munmap(owner_, space_ / granule * sizeof(*owner_));
 }
 
@@ -79,9 +80,10 @@ Status Memory::reserve(size_t space) {
   space_ = (space + granule - 1) / granule * granule;
   void *at = reserve_pages(space_, PROT_NONE);
   shadow_ = static_cast<uint8_t *>(reserve_pages(space_ / 8, PROT_READ | PROT_WRITE));
+  stored_ = static_cast<uint8_t *>(reserve_pages(space_ / stored_piece, PROT_READ | PROT_WRITE));
   owner_ = static_cast<Allocation **>(reserve_pages(space_ / granule * sizeof(*owner_), PROT_READ | PROT_WRITE));
   base_ = reinterpret_cast<uint64_t>(at);
-  if (!at || !shadow_ || !owner_)
+  if (!at || !shadow_ || !stored_ || !owner_)
     return Status::error(Code::no_memory, "cannot reserve %zu bytes of address space for the emulated GPU", space_);
   return {};
 }
@@ -101,6 +103,7 @@ uint64_t Memory::allocate(size_t bytes, bool written, bool read_only) {
   a.base = base;
   a.size = bytes;
   a.shadow = written ? nullptr : shadow_ + (base - base_) / 8;
+  a.stored = stored_ + (base - base_) / stored_piece;
   a.written_prefix = written ? bytes : 0;
   a.read_only = read_only;
   for (uint64_t k = 0; k < granules; ++k) owner_[start / granule + k] = &a;
@@ -174,12 +177,39 @@ void Memory::mark_written(Allocation &a, uint64_t address, size_t bytes) {
 }
 
 void Memory::mark_written(uint64_t address, size_t bytes) {
-  if (Allocation *a = find(address)) mark_written(*a, address, bytes);
+  Allocation *a = find(address);
+  if (!a) return;
+  mark_written(*a, address, bytes);
+  forget_stores(*a, address, bytes);
+}
+
+// Threads may write neighbouring bytes of a piece at once, and all of them write a 1.
+void Memory::mark_stored(const Allocation &a, uint64_t address, size_t bytes) {
+  if (!a.stored) return;
+  uint64_t last = (address - a.base + bytes - 1) / stored_piece;
+  for (uint64_t k = (address - a.base) / stored_piece; k <= last; ++k)
+    if (!__atomic_load_n(a.stored + k, __ATOMIC_RELAXED)) __atomic_store_n(a.stored + k, 1, __ATOMIC_RELAXED);
+}
+
+bool Memory::is_stored(const Allocation &a, uint64_t address, size_t bytes) {
+  if (!a.stored) return false;
+  uint64_t last = (address - a.base + bytes - 1) / stored_piece;
+  for (uint64_t k = (address - a.base) / stored_piece; k <= last; ++k)
+    if (__atomic_load_n(a.stored + k, __ATOMIC_RELAXED)) return true;
+  return false;
+}
+
+void Memory::forget_stores(Allocation &a, uint64_t address, size_t bytes) {
+  if (!a.stored || !bytes) return;
+  uint64_t first = (address - a.base) / stored_piece, last = (address - a.base + bytes - 1) / stored_piece;
+  memset(a.stored + first, 0, last - first + 1);
 }
 
 void Memory::copy_written(uint64_t to, uint64_t from, size_t bytes) {
   Allocation *target = find(to), *source = find(from);
-  if (!target || !source || !target->shadow) return;
+  if (!target || !source) return;
+  forget_stores(*target, to, bytes);
+  if (!target->shadow) return;
   if (is_written(*source, from, bytes)) return mark_written(*target, to, bytes);
   std::vector<bool> written(bytes);
   for (size_t k = 0; k < bytes; ++k) written[k] = is_written(*source, from + k, 1);

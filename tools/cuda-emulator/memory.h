@@ -24,6 +24,7 @@ struct Allocation {
   uint64_t base = 0;
   size_t size = 0;
   uint8_t *shadow = nullptr; // bit k % 8 of byte k / 8: byte k was written; null = all of it counts as written
+  uint8_t *stored = nullptr; // byte k: a kernel stored there, in the k-th piece of 64 bytes; null: nobody asks
   std::atomic<size_t> written_prefix{0};
   std::atomic<bool> live{true};
   bool read_only = false; // for kernels
@@ -34,7 +35,7 @@ enum class Access : uint8_t { ok, out_of_bounds, freed, uninitialised, read_only
 
 class Memory {
 public:
-  static constexpr size_t granule = size_t(1) << 16;
+  static constexpr size_t granule = size_t(1) << 16, stored_piece = 64;
 
   Memory() = default;
   ~Memory();
@@ -66,6 +67,9 @@ public:
   static bool is_written(const Allocation &a, uint64_t address, size_t bytes);
   static void mark_written(Allocation &a, uint64_t address, size_t bytes);
   void mark_written(uint64_t address, size_t bytes);
+  // Kernels say what they store; what the host writes (mark_written by address, copies) is nobody's store any more.
+  static void mark_stored(const Allocation &a, uint64_t address, size_t bytes);
+  static bool is_stored(const Allocation &a, uint64_t address, size_t bytes);
   // A device-to-device copy carries the shadow along: uninitialised bytes stay uninitialised. Both ranges are checked.
   void copy_written(uint64_t to, uint64_t from, size_t bytes);
   // Back to uninitialised (a stream-ordered pool that hands memory out again).
@@ -76,10 +80,11 @@ public:
 
 private:
   Allocation *find_adopted(uint64_t address) const;
+  static void forget_stores(Allocation &a, uint64_t address, size_t bytes);
 
   uint64_t base_ = 0;
   size_t space_ = 0;
-  uint8_t *shadow_ = nullptr;
+  uint8_t *shadow_ = nullptr, *stored_ = nullptr;
   Allocation **owner_ = nullptr; // by granule
   std::atomic<uint64_t> used_{0};
   std::atomic<size_t> live_bytes_{0}, live_count_{0}, adopted_count_{0};

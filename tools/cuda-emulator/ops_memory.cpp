@@ -12,7 +12,7 @@ enum MemorySpace : uint8_t { generic, global, shared, local, parameter };
 
 // Fields of a memory instruction: `x` vector length, `y` element bytes, `flags` bits below; places of the data in
 // `list`.
-constexpr uint8_t narrow_address = 1, wide_data = 2, signed_data = 4;
+constexpr uint8_t narrow_address = 1, wide_data = 2, signed_data = 4, non_coherent = 8;
 // `c` of a load: bits of the destination registers.
 
 template <class T, int N, bool Wide>
@@ -73,6 +73,7 @@ Next access_space(const Instr &i, Warp &w, uint32_t mask, Addresses &s, MemorySp
   uint64_t base = 0;
   if (space == global) {
     if (!check_global(i, w, mask, s, bytes, Store)) return Next::fault;
+    if (!Store && (i.flags & non_coherent) && !check_constant(i, w, mask, s, bytes)) return Next::fault;
   } else if (space == shared) {
     if (!check_shared(i, w, mask, s, bytes, Store)) return Next::fault;
     base = reinterpret_cast<uint64_t>(w.cta->shared.data());
@@ -162,7 +163,7 @@ template <bool Store> Run by_type(uint32_t bytes, bool wide, uint32_t n, MemoryS
 }
 
 struct Form {
-  bool parameter = false, constant = false, policy = false;
+  bool parameter = false, constant = false, policy = false, non_coherent = false;
   MemorySpace space = generic;
   uint32_t count = 1, bytes = 0;
   bool is_signed = false;
@@ -190,7 +191,6 @@ bool parse_modifier(std::string_view m, Form &f) {
                                          "gpu",
                                          "sys",
                                          "mmio",
-                                         "nc",
                                          "ca",
                                          "cg",
                                          "cs",
@@ -222,6 +222,8 @@ bool parse_modifier(std::string_view m, Form &f) {
     f.parameter = true;
   else if (m == "L2::cache_hint")
     f.policy = true;
+  else if (m == "nc")
+    f.non_coherent = true;
   else if (m == "v2")
     f.count = 2;
   else if (m == "v4")
@@ -285,7 +287,8 @@ Status decode_access(Assembler &a, const Statement &s, Instr &i) {
   for (size_t k = 1; k < modifiers.size(); ++k) {
     if (f.bytes || !parse_modifier(modifiers[k], f)) return a.unknown(s);
   }
-  if (!f.bytes || (store && (f.parameter || f.constant))) return a.unknown(s);
+  if (!f.bytes || (store && (f.parameter || f.constant || f.non_coherent))) return a.unknown(s);
+  if (f.non_coherent && f.space != global) return a.unknown(s);
   INGOT_TRY(a.count(s, 2 + f.policy, 2 + f.policy));
   i.x = f.count;
   i.y = f.bytes;
@@ -295,6 +298,7 @@ Status decode_access(Assembler &a, const Statement &s, Instr &i) {
   INGOT_TRY(a.address(s, s.operands[store ? 0 : 1], &i.a, &i.imm, &narrow));
   if (narrow && f.space != shared && f.space != local) return a.error(s, "a 32-bit address of memory that needs 64");
   if (narrow) i.flags |= narrow_address;
+  if (f.non_coherent) i.flags |= non_coherent;
   uint32_t policy;
   if (f.policy) INGOT_TRY(a.source(s, s.operands[2], 64, &policy));
   bool wide = i.flags & wide_data;

@@ -90,6 +90,23 @@ TEST(Chain, ALaunchMayStartTwoAheadOfItsData) {
   }
 }
 
+TEST(Chain, AGridWithoutAWaitDoesNotPassTheOrderOn) {
+  // Hardware would let the third read while the first still writes, though the third waits: the second did not.
+  for (bool programmatic : {true, false}) {
+    Gpu gpu;
+    ASSERT_NE(gpu.entry(two("") + ".visible .entry third() { griddepcontrol.wait; ret; }\n", "third"), nullptr);
+    uint64_t a = gpu.array(V(64, 0)), b = gpu.array(V(64, 0));
+    std::vector<Launch> chain{{gpu.module->entry("first"), {2, 1, 1}, {32, 1, 1}, 0, parameters(a)},
+                              {gpu.module->entry("second"), {2, 1, 1}, {32, 1, 1}, 0, parameters(a, b)},
+                              {gpu.module->entry("third"), {2, 1, 1}, {32, 1, 1}, 0, {}}};
+    chain[1].programmatic = true;
+    chain[2].programmatic = programmatic;
+    Fault f = Machine(gpu.memory, {}).run(chain, &gpu.counters);
+    EXPECT_EQ(f.kind, programmatic ? Fault::launch : Fault::none);
+    if (programmatic) EXPECT_NE(f.message().find("kernel third"), std::string::npos) << f.message();
+  }
+}
+
 TEST(Chain, TheFirstFaultEndsIt) {
   Outcome r = run_two("griddepcontrol.wait; trap;", true, Dependents::by_seed, 3, 2);
   EXPECT_EQ(r.fault.kind, Fault::trap);

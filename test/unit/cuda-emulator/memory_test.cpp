@@ -50,6 +50,24 @@ TEST(Memory, FaultsNameKernelLineAndThread) {
   EXPECT_NE(f.message().find("allocation of 128 bytes"), std::string::npos) << f.message();
 }
 
+TEST(Memory, NonCoherentLoadsReadOnlyWhatTheHostWrote) {
+  Gpu gpu;
+  V in(64, 7);
+  uint64_t a = gpu.array(in);
+  const std::string load = "ld.global.nc.u32 %r1, [%d1+128];";
+  ASSERT_FALSE(run(gpu, "u64", lane_address + load, parameters(a)));
+  ASSERT_FALSE(run(gpu, "u64", lane_address + "st.global.u32 [%d1], %r0;" + load, parameters(a))); // beside it
+  ASSERT_FALSE(
+      run(gpu, "u64", lane_address + "setp.lt.u32 %p1, %r0, 3; @%p1 st.global.u32 [%d1+128], %r0;", parameters(a)));
+  Fault f = run(gpu, "u64", lane_address + load, parameters(a));
+  EXPECT_EQ(f.kind, Fault::illegal);
+  EXPECT_NE(f.message().find("a kernel has stored"), std::string::npos) << f.message();
+  EXPECT_FALSE(run(gpu, "u64", lane_address + "ld.global.u32 %r1, [%d1+128];", parameters(a)));
+  gpu.memory.mark_written(a, 256); // a copy from the host
+  EXPECT_FALSE(run(gpu, "u64", lane_address + load, parameters(a)));
+  EXPECT_NE(refusal(kernel("u64", "ld.shared.nc.u32 %r1, [p0];")), "");
+}
+
 TEST(Memory, OutOfBoundsWritesAndStrayPointers) {
   Gpu gpu;
   uint64_t a = gpu.array(V(32, 1));
