@@ -2,6 +2,7 @@
 #include "compiler/kernels/cuda/LaunchKernels.h"
 #include "compiler/kernels/cuda/Attend.h"
 #include "compiler/kernels/cuda/Linear.h"
+#include "compiler/kernels/cuda/LinearF32.h"
 #include "compiler/kernels/cuda/Worker.h"
 
 using namespace mlir;
@@ -20,6 +21,7 @@ FailureOr<LaunchKernels> CudaKernels::generate(decoder::LaunchOp launch) {
   if (isa_and_nonnull<decoder::LinearOp>(launch.getRoot())) {
     std::string stem = cpu::kernelStem(launch, hash(launch));
     auto native = generateTensorLinear(launch, stem, module, options.exactActivations);
+    if (succeeded(native) && !*native) native = generateFloatLinear(launch, stem, module);
     if (failed(native)) return failure();
     if (*native) return **native;
   }

@@ -1,0 +1,76 @@
+// How f32 linears cut K, and which kernels they get.
+#include "compiler/kernels/cuda/LinearF32.h"
+#include "compiler/kernels/cpu/Epilogue.h"
+#include "compiler/kernels/cuda/LinearPrepare.h"
+
+using namespace mlir;
+
+namespace ingot::cuda {
+
+// The fewest columns past K; of equal cuts the one with the first stage.
+RunCut RunCut::of(uint64_t cols) {
+  uint64_t least = (cols + kSplits * kRuns - 1) / (kSplits * kRuns);
+  RunCut best{0, 0};
+  for (uint32_t stage : {16, 20, 12, 8, 4}) {
+    RunCut cut{llvm::alignTo(least, stage), stage};
+    if (!best.stage || cut.columns < best.columns) best = cut;
+  }
+  return best;
+}
+
+FailureOr<std::optional<LaunchKernels>> generateFloatLinear(decoder::LaunchOp launch, const std::string &stem,
+                                                            ModuleOp module) {
+  using Result = std::optional<LaunchKernels>;
+  auto root = dyn_cast<decoder::LinearOp>(launch.getRoot());
+  if (!root) return Result();
+  auto frame = cpu::LaunchFrame::build(launch);
+  if (failed(frame)) return failure();
+  const cpu::WeightView &weight = frame->weight(root.getWeightAttr());
+  decoder::NormOp prologue;
+  if (!weight.packed || weight.format.type != WeightFormat::Type::f32 || !findPrologue(root, prologue)) return Result();
+  auto num = launch.getNum();
+  if (num && num->getActivations() == decoder::ActivationKind::int8) return Result();
+  if (weight.cols != cpu::LaunchFrame::columns(root.getInput())) return Result();
+  auto unit = cpu::epilogueUnitBlocks(*frame, root);
+  if (failed(unit)) return failure();
+
+  LinearShape shape{weight.format, weight.rows, weight.cols, Activations::f32, 1, *unit};
+  RunCut cut = RunCut::of(weight.cols);
+  if (prologue && !canPrepare(shape)) return Result();
+  for (uint32_t tokens : {1, 8})
+    if (!FloatStreamTiling::of(shape, cut, tokens)) return Result();
+  frame->layerSlot = frame->preparedSlot + (prologue ? 1 : 0);
+
+  LaunchKernels kernels;
+  kernels.opsPerRow = weight.rows * weight.cols;
+  FloatLinear linear{{module, *frame, root, shape}, cut, {}, 0};
+  if (prologue) {
+    KernelVariant prepare;
+    prepare.kernel = stem + "_prepare";
+    if (failed(emitLinearPrepare(module, *frame, root, prologue, shape, prepare))) return failure();
+    kernels.prepare.push_back(prepare);
+    kernels.preparedBytesPerRow = linear.inputStride = shape.preparedBytes();
+    linear.input = [&](Emitter &e) { return e.slotPointer(frame->preparedSlot); };
+  } else {
+    linear.inputStride = cpu::rowStride(weight.cols);
+    linear.input = [&](Emitter &e) { return frame->inputRow(e, root.getInput(), e.i64c(0)); };
+  }
+  for (uint32_t tokens : {1, 8}) {
+    KernelVariant variant;
+    variant.maxRows = tokens, variant.kernel = stem + "_t" + std::to_string(tokens);
+    if (failed(emitFloatStream(linear, *FloatStreamTiling::of(shape, cut, tokens), variant))) return failure();
+    kernels.main.push_back(variant);
+  }
+  for (uint32_t tokens : {32, 64}) {
+    auto tiling = FloatTileTiling::of(shape, cut, tokens);
+    if (!tiling) continue;
+    KernelVariant variant;
+    variant.maxRows = tokens, variant.kernel = stem + "_tile" + std::to_string(tokens);
+    if (failed(emitFloatTile(linear, *tiling, variant))) return failure();
+    kernels.main.push_back(variant);
+  }
+  kernels.main.back().maxRows = UINT32_MAX;
+  return Result(kernels);
+}
+
+} // namespace ingot::cuda
