@@ -6,7 +6,9 @@
 //     absolute positions [512 s, 512 s + 512), combined ascending from (-inf, 0, 0); splits are combined ascending
 //     likewise. Who combines them (this kernel when n_splits is 1, the finish grid else) changes no bit.
 //  2. A query that sees nothing of a tile or split keeps its state: its bits do not depend on who shares its CTA.
-//  3. Values at positions the sequence has not written are read as 0: 0 * NaN would be NaN.
+//  3. Values that no query of a group of 16 sees are not read, but taken as 0: 0 * NaN would be NaN. What only some of
+//     them see may be infinite, too (f16's largest is 65504): when a result is no number and the group is of several
+//     rows, it is done again row by row.
 //  4. f16 rounds q (scaled by a power of two so that nothing overflows) and p; with two terms q = hi + lo, p = hi + lo
 //     keep 22 bits. Sums are f32.
 #pragma once

@@ -144,6 +144,16 @@ public:
     return bad;
   }
 
+  // In the f16 pages of the first sequence, all kv heads: value `column` at `position` becomes infinite. The reference
+  // does not know of it.
+  void spoilValue(uint64_t position, uint64_t column) {
+    for (uint64_t h = 0; h < c.kvHeads; ++h) {
+      uint8_t *to = valueAddress(0, position, h) + column * c.elementBytes;
+      uint16_t infinity = 0x7c00;
+      memcpy(to, &infinity, 2);
+    }
+  }
+
 private:
   // A copied vector may begin elsewhere between two lines.
   static void realign(const std::vector<uint8_t> &from, std::vector<uint8_t> &to) {
@@ -161,22 +171,29 @@ private:
     return memcpy(to, &half, 2), floatFromHalf(half);
   }
 
+  uint8_t *headAddress(uint32_t s, uint64_t position, uint64_t h) {
+    const KvLayout &kv = shape.kv;
+    return aligned(pool) + table[s * kMaxPages + position / kPageTokens] * kv.pageBytes() + kLayer * kv.layerBytes() +
+           h * kv.headBytes();
+  }
+  uint8_t *valueAddress(uint32_t s, uint64_t position, uint64_t h) {
+    return headAddress(s, position, h) + shape.kv.valuesOffset() + position % kPageTokens * shape.kv.valueRowBytes();
+  }
+
   void fill(uint32_t s) {
     std::normal_distribution<float> normal;
     Sequence &sequence = sequences[s];
     const KvLayout &kv = shape.kv;
     for (uint64_t p = 0; p < sequence.past + sequence.fresh; ++p)
       for (uint64_t h = 0; h < c.kvHeads; ++h) {
-        uint8_t *head = aligned(pool) + table[s * kMaxPages + p / kPageTokens] * kv.pageBytes() +
-                        kLayer * kv.layerBytes() + h * kv.headBytes();
+        uint8_t *head = headAddress(s, p, h);
         uint64_t t = p % kPageTokens;
         for (uint64_t d = 0; d < c.keyDim; ++d)
           sequence.keys.push_back(
               put(head + t / 16 * kv.keyBlockBytes() + d * kv.keyDimBytes() + t % 16 * kv.elementBytes,
                   2 * normal(random)));
         for (uint64_t d = 0; d < c.valueDim; ++d)
-          sequence.values.push_back(
-              put(head + kv.valuesOffset() + t * kv.valueRowBytes() + d * kv.elementBytes, normal(random)));
+          sequence.values.push_back(put(valueAddress(s, p, h) + d * kv.elementBytes, normal(random)));
       }
   }
 

@@ -109,4 +109,36 @@ TEST(TensorAttend, ARowsBitsAreItsOwn) {
   }
 }
 
+// Lanes drift apart and races are faults: every wait and barrier that the kernels have is enough. Two seeds of copies.
+TEST(TensorAttend, NoRaces) {
+  LoadedCode &code = Kernels::get().code;
+  code.schedule.races = code.schedule.drift = true;
+  check({{520, 3, {}, {}}, {0, 18, {}, {}}});
+  check({{700, 1, {}, {}}});
+  code.schedule = {};
+}
+
+// A value that f16 cannot hold is infinite; 0 times it is NaN. Rows before it must not know of it, nor other columns.
+TEST(TensorAttend, AnInfiniteValueReachesOnlyThoseWhoSeeIt) {
+  constexpr uint64_t past = 40, rows = 20, spoilt = 50, column = 3;
+  for (const Case &c : tensorCases)
+    for (bool split : {false, true}) {
+      Step step(c, {{past, rows, {}, {}}});
+      Bytes clean = attend(step, c, 1, split);
+      step.spoilValue(spoilt, column);
+      Bytes result = attend(step, c, 1, split);
+      for (uint64_t row = 0; row < rows; ++row)
+        for (uint64_t i = 0; i < c.heads * c.valueDim; ++i) {
+          uint64_t at = row * shapeOf(c).resultStride + i * 4, position = past + row;
+          bool sees = position >= spoilt && (!c.window || position - spoilt < c.window);
+          float value;
+          memcpy(&value, &result[at], 4);
+          if (sees && i % c.valueDim == column)
+            EXPECT_FALSE(std::isfinite(value)) << c.name << ", row " << row;
+          else
+            EXPECT_EQ(memcmp(&value, &clean[at], 4), 0) << c.name << ", row " << row << ", column " << i;
+        }
+    }
+}
+
 } // namespace

@@ -1,0 +1,68 @@
+// What attention's kernels keep where: pieces of K and V on their way, the queries, what warps exchange, partial
+// results.
+//
+// A tile of keys is read in *stages*: first K, 16 keys times a piece of the key columns each, then V, a piece of the
+// value columns times 16 keys each. A page holds both in one run of bytes, so a stage is a run of K, or rows of V.
+#pragma once
+#include "compiler/kernels/cuda/Attend.h"
+
+namespace ingot::cuda {
+
+inline constexpr int64_t kTileKeys = 64, kBlockKeys = 16, kTileBlocks = kTileKeys / kBlockKeys;
+inline constexpr int64_t kQueries = 16, kAttendWarps = 4, kRoundKeys = kAttendWarps * kTileKeys;
+inline constexpr int64_t kSplitRounds = INGOT_SPLIT_TOKENS / kRoundKeys;
+inline constexpr int64_t kAttendSharedBytes = 99 << 10; // of a CTA on every architecture from sm_80 on
+
+/// A head's columns, in steps of 16 (the mma's k), in even pieces of at most `most` steps.
+struct HeadPieces {
+  int64_t steps, most;
+  int64_t count() const { return (steps + most - 1) / most; }
+  int64_t first(int64_t piece) const { return piece * steps / count(); }
+  int64_t size(int64_t piece) const { return first(piece + 1) - first(piece); }
+  int64_t largest() const { return (steps + count() - 1) / count(); }
+};
+
+struct AttendLayout {
+  const cpu::AttendShape &shape;
+  unsigned terms; // of q and p
+  HeadPieces keys{int64_t(shape.kv.keyDim / 16), 8};
+  // A piece's o lies in registers, beside what a thread owns of all columns.
+  HeadPieces values{int64_t(shape.kv.valueDim / 16), shape.kv.valueDim > 128 ? 4 : 8};
+
+  //===- stages of a tile -----------------------------------------------------------------------------------------===//
+
+  int64_t keyStage(int64_t block, int64_t piece) const { return block * keys.count() + piece; }
+  int64_t valueStage(int64_t block, int64_t piece) const { return kTileBlocks * (keys.count() + piece) + block; }
+  int64_t stages() const { return kTileBlocks * (keys.count() + values.count()); }
+  int64_t valuePitch() const { return values.largest() * 32 + 16; } // the odd 16 bytes spread rows over banks
+  int64_t stageBytes() const { return std::max(keys.largest() * 512, kBlockKeys * valuePitch()); }
+  /// Stages of a warp in shared memory; divides stages().
+  int64_t ring() const { return stages() % 8 == 0 && bytesWith(8) <= kAttendSharedBytes ? 8 : 4; }
+
+  //===- shared memory --------------------------------------------------------------------------------------------===//
+
+  // Queries: [step][term][lane] 4 registers. Then a slot a warp: columns of o [query], m [query], l [query]. Then
+  // flags.
+  int64_t queryBytes() const { return keys.steps * terms * 512; }
+  int64_t exchangeColumns() const { return std::min<int64_t>(values.steps * 16, values.steps > 8 ? 32 : 64); }
+  int64_t slotPitch() const { return (exchangeColumns() + 8) * 4; } // so that a warp's stores meet different banks
+  int64_t slotLargest() const { return kQueries * slotPitch(); }
+  int64_t slotSum() const { return slotLargest() + kQueries * 4; }
+  int64_t slotBytes() const { return slotSum() + kQueries * 4; }
+  int64_t slot(int64_t warp) const { return queryBytes() + warp * slotBytes(); }
+  int64_t flags() const { return slot(kAttendWarps); } // a word a warp
+  int64_t rings() const { return flags() + 16; }
+  int64_t bytesWith(int64_t ring) const { return rings() + kAttendWarps * ring * stageBytes(); }
+  int64_t bytes() const { return bytesWith(ring()); }
+};
+
+/// A row's partial result of one split, f32: o [heads][valueDim], m [heads], l [heads].
+struct PartialLayout {
+  const cpu::AttendShape &shape;
+
+  int64_t largest() const { return shape.heads * shape.kv.valueDim * 4; }
+  int64_t sum() const { return largest() + shape.heads * 4; }
+  int64_t bytes() const { return llvm::alignTo(sum() + shape.heads * 4, 64); }
+};
+
+} // namespace ingot::cuda
