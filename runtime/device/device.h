@@ -53,6 +53,7 @@ struct DeviceFacts {
   uint32_t level = 0;        // of the code that runs: 3 or 4 (CPU), 80, 90, ... (CUDA)
   uint32_t threads = 0;      // CPU; 0: none
   uint64_t memory_bytes = 0; // of the device's own memory that is taken; 0: the host's
+  uint64_t weight_bytes = 0; // of those: the weights, one copy for all devices of the model on the same GPU
   uint64_t host_ns = 0;      // since open: the processor's time in run(), waiting for the GPU not counted; CPU: 0
 };
 

@@ -189,9 +189,9 @@ ingot_code ingot_session_stats(const ingot_session *session, ingot_stats *stats)
     return answer(Status::error(Code::usage, "ingot_stats.size is %zu, not %zu", stats->size, sizeof *stats));
   SessionStats now = session->session.stats();
   DeviceFacts device = session->session.device_facts();
-  *stats = {sizeof *stats, now.steps,           now.tokens,        now.logit_rows,
-            now.body_ns,   now.head_ns,         now.kv_used_bytes, now.kv_capacity_bytes,
-            device.name,   device.memory_bytes, device.host_ns};
+  *stats = {sizeof *stats, now.steps,           now.tokens,          now.logit_rows,
+            now.body_ns,   now.head_ns,         now.kv_used_bytes,   now.kv_capacity_bytes,
+            device.name,   device.memory_bytes, device.weight_bytes, device.host_ns};
   return INGOT_OK;
 }
 

@@ -85,12 +85,19 @@ Status CudaExecutor::open(const Artifact &artifact, const DeviceOptions &options
   n_groups_ = count_of(artifact.plan().cache_groups());
   body_rows_ = options.most_rows;
   head_rows_ = options.most_logits;
+  Status status = open_all();
+  if (!status.ok()) weights_.leave(driver_, false); // others may wait for them
+  return status;
+}
+
+Status CudaExecutor::open_all() {
   INGOT_TRY(predict());
   INGOT_TRY(driver_.open());
   INGOT_TRY(look_at(driver_, &card_));
-  INGOT_TRY(code_.choose(artifact, *program_, card_));
+  INGOT_TRY(code_.choose(*artifact_, *program_, card_));
   INGOT_TRY(INGOT_CUDA(driver_, cuDevicePrimaryCtxRetain, &context_, card_.device));
   INGOT_TRY(enter());
+  INGOT_TRY(weights_.join(*artifact_, context_));
   INGOT_TRY(compare_with_free());
   INGOT_TRY(INGOT_CUDA(driver_, cuStreamCreate, &stream_, CU_STREAM_NON_BLOCKING));
   INGOT_TRY(INGOT_CUDA(driver_, cuEventCreate, &done_, CU_EVENT_DISABLE_TIMING));
@@ -117,8 +124,6 @@ Status CudaExecutor::predict() {
   add_needs(*program_->body(), rows, split_rows, &prepared);
   add_needs(*program_->head(), head_rows, 0, &prepared);
   INGOT_TRY(block_.open(plan, *program_, options_));
-  uint64_t weights = artifact_->weights() ? artifact_->layout().segments[plan.weights_segment()].size : 0;
-  INGOT_TRY(memory_.add("weights", weights, &weights_));
   for (uint32_t g = 0; g < n_groups_; ++g)
     INGOT_TRY(memory_.add("KV cache", product(options_.pages[g].page_bytes, options_.pages[g].pages), &pools_[g]));
   INGOT_TRY(memory_.add("activations of the body", product(program_->body_arena_bytes_per_row(), rows), &body_arena_));
@@ -143,7 +148,8 @@ uint64_t CudaExecutor::most_best() const {
 Status CudaExecutor::compare_with_free() {
   size_t free = 0, total = 0;
   INGOT_TRY(INGOT_CUDA(driver_, cuMemGetInfo_v2, &free, &total));
-  uint64_t need = memory_.bytes() + code_.memory() + graph_budget + driver_reserve, pages = 0;
+  uint64_t weights = weights_.is_there() ? 0 : weights_.bytes();
+  uint64_t need = memory_.bytes() + weights + code_.memory() + graph_budget + driver_reserve, pages = 0;
   if (need <= free) return {};
   for (uint32_t g = 0; g < n_groups_; ++g) pages += memory_.size(pools_[g]);
   char tokens[32];
@@ -175,8 +181,7 @@ Status CudaExecutor::take_memory() {
   INGOT_TRY(pinned_logits_.take(driver_, memory_.size(logits_)));
   INGOT_TRY(on_host_.take(options_.allocator, head_rows_, "logits"));
   block_.place(pinned_block_.data(), memory_.address(block_memory_));
-  Bytes weights = {artifact_->weights(), memory_.size(weights_)};
-  return upload(driver_, stream_, memory_.address(weights_), weights, options_.progress);
+  return weights_.upload(driver_, stream_, options_.progress);
 }
 
 uint64_t CudaExecutor::slot_of(const plan::Binding &binding) const {
@@ -188,7 +193,7 @@ uint64_t CudaExecutor::slot_of(const plan::Binding &binding) const {
     return memory_.address(body ? body_arena_ : head_arena_) + buffer.offset_per_row() * rows;
   }
   case plan::BindingKind::weight:
-    return memory_.address(weights_) + artifact_->plan().weights()->Get(binding.index())->offset();
+    return weights_.address() + artifact_->plan().weights()->Get(binding.index())->offset();
   case plan::BindingKind::immediate:
     return binding.value();
   case plan::BindingKind::prepared:
@@ -217,6 +222,7 @@ Status CudaExecutor::open_profile() {
 }
 
 CudaExecutor::~CudaExecutor() {
+  if (is_hung_) weights_.leave(driver_, true);
   if (!context_ || is_hung_) return; // a hung step would hold up every call
   (void)INGOT_CUDA(driver_, cuCtxSetCurrent, context_);
   if (stream_) (void)INGOT_CUDA(driver_, cuStreamSynchronize, stream_);
@@ -225,6 +231,7 @@ CudaExecutor::~CudaExecutor() {
     if (mark.event) (void)INGOT_CUDA(driver_, cuEventDestroy_v2, mark.event);
   for (Pinned *each : {&pinned_block_, &pinned_best_, &pinned_logits_}) each->release(driver_);
   memory_.release(driver_);
+  weights_.leave(driver_, false);
   argmax_.unload(driver_);
   top_.unload(driver_);
   delay_.unload(driver_);
@@ -237,7 +244,11 @@ CudaExecutor::~CudaExecutor() {
 uint8_t *CudaExecutor::pages(uint32_t group) const { return as_pointer<uint8_t>(pool_addresses_[group]); }
 
 DeviceFacts CudaExecutor::facts() const {
-  return {.name = card_.name, .level = code_.level(), .memory_bytes = memory_.bytes(), .host_ns = host_ns_};
+  return {.name = card_.name,
+          .level = code_.level(),
+          .memory_bytes = memory_.bytes() + weights_.bytes(),
+          .weight_bytes = weights_.bytes(),
+          .host_ns = host_ns_};
 }
 
 } // namespace ingot::cuda

@@ -2,10 +2,10 @@
 //
 // Invariants
 //  1. Every address that kernels see is final at open(); a step uploads one block (step_block.h) and launches one
-//  graph,
-//     or the same launches one by one.
-//  2. All device and pinned memory is taken at open(), after the sum was compared with what is free. A step takes none;
-//     making a graph (once a class of steps, graphs.h) is the driver's own allocation, kept under a budget.
+//     graph, or the same launches one by one.
+//  2. All device and pinned memory is taken at open(), after the sum was compared with what is free; weights that
+//     another session of the model has there are no part of it (weights.h). A step takes none; making a graph (once a
+//     class of steps, graphs.h) is the driver's own allocation, kept under a budget.
 //  3. Nothing runs on the stream between calls. After an error that is not device_lost the stream was waited for.
 //  4. After device_lost no call reaches the driver but those of the destructor; after a hang not even those.
 // The calling thread's current CUDA context is the GPU's primary one after any call.
@@ -18,6 +18,7 @@
 #include "runtime/device/cuda/memory.h"
 #include "runtime/device/cuda/step_block.h"
 #include "runtime/device/cuda/top.h"
+#include "runtime/device/cuda/weights.h"
 #include "runtime/device/device.h"
 
 namespace ingot::cuda {
@@ -37,6 +38,7 @@ public:
 
 private:
   // Opening, in this order.
+  Status open_all();
   Status predict();
   uint64_t most_best() const; // candidates a row
   Status compare_with_free();
@@ -88,8 +90,9 @@ private:
   Graphs graphs_;
   bool is_hung_ = false, overlaps_ = false, overlaps_in_graphs_ = false, capturing_ = false;
 
-  DeviceMemory memory_;
-  uint32_t weights_ = 0, body_arena_ = 0, head_arena_ = 0, prepared_ = 0, scratch_ = 0, logits_ = 0, block_memory_ = 0;
+  DeviceMemory memory_; // all but the weights
+  Weights weights_;
+  uint32_t body_arena_ = 0, head_arena_ = 0, prepared_ = 0, scratch_ = 0, logits_ = 0, block_memory_ = 0;
   uint32_t best_ = 0, between_[2] = {};
   uint32_t pools_[most_cache_groups] = {};
   CUdeviceptr pool_addresses_[most_cache_groups] = {};

@@ -24,6 +24,8 @@ public:
   Status zero(Driver &driver, uint32_t region, CUstream stream);
   void release(Driver &driver);
 
+  static constexpr uint64_t granule = 512; // the driver hands out no less
+
   CUdeviceptr address(uint32_t region) const { return regions_[region].address; }
   uint64_t size(uint32_t region) const { return regions_[region].bytes; }
 
@@ -34,7 +36,6 @@ private:
     CUdeviceptr address;
   };
   static constexpr uint32_t most = 32;
-  static constexpr uint64_t granule = 512; // the driver hands out no less
 
   Region regions_[most] = {};
   uint32_t count_ = 0;

@@ -19,7 +19,8 @@
  *
  * GPUs: a session runs on the processors or on one GPU (ingot_session_options.device). The first GPU that the driver
  * shows is taken (CUDA_VISIBLE_DEVICES chooses; INGOT_CUDA_DRIVER names another driver library); a call leaves its
- * primary context current in the calling thread. A kernel's wild access, a hardware error, or a step that does not end
+ * primary context current in the calling thread. Sessions of one ingot_model on one GPU, in any threads, share one copy
+ * of its weights: the first that opens uploads it (others wait), the last that closes frees it. A kernel's wild access, a hardware error, or a step that does not end
  * in watchdog_seconds loses the GPU for the whole process: the call returns INGOT_DEVICE_LOST, and so does every later
  * call of any session on it. Such a process should fail its requests and end with a non-zero code (ingot-run: 4),
  * through _exit() after a hang, where the driver's own exit handlers may wait for ever; ingot_session_close() may still
@@ -168,7 +169,8 @@ typedef struct ingot_stats {
   uint64_t body_ns, head_ns;           /* time in them; CUDA: body_ns holds both */
   uint64_t kv_used_bytes, kv_capacity_bytes;
   const char *device;    /* "cpu", or the GPU's name; lives as long as the session */
-  uint64_t device_bytes; /* of GPU memory that the session holds */
+  uint64_t device_bytes; /* of GPU memory that the session holds, its model's weights included */
+  uint64_t device_weight_bytes; /* of those: the weights, which all sessions of the model on that GPU share */
   uint64_t host_ns;      /* CUDA: the processor's share of the steps' time, waiting not counted */
 } ingot_stats;
 ingot_code ingot_session_stats(const ingot_session *session, ingot_stats *stats);
