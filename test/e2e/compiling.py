@@ -23,11 +23,11 @@ def peak_memory(tools: Tools, *args) -> int:
 
 def check_reproducible(tools: Tools, model, *options) -> None:
     artifacts = []
-    for i, jobs in enumerate((1, 2, 2)):
+    for i, jobs in enumerate((1, 2)):
         out = tools.scratch / f"again-{i}.ingot"
         tools.check("ingotc", model, "-o", out, "--jobs", jobs, "--progress", "none", *options)
         artifacts.append(out.read_bytes())
-    assert artifacts[0] == artifacts[1] == artifacts[2], "compiles differ"
+    assert artifacts[0] == artifacts[1], "compiles differ"
 
 
 def test_two_compiles_give_the_same_bytes(tools: Tools) -> None:

@@ -33,9 +33,10 @@ endfunction()
 # Everything that the asan preset builds and runs: the runtime's tests and, of the compiler, the importer's.
 add_custom_target(ingot_sanitized_tests)
 
-# A GoogleTest binary. Every TEST in it becomes a ctest test. UNSANITIZED: not part of the sanitizers' run.
+# A GoogleTest binary. Every TEST in it becomes a ctest test; WHOLE: the binary is one, for tests that share costly kernels.
+# UNSANITIZED: not part of the sanitizers' run.
 function(ingot_unit_test target)
-  cmake_parse_arguments(arg "UNSANITIZED" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(arg "UNSANITIZED;WHOLE" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${target} ${arg_SOURCES})
   ingot_flags(${target})
   ingot_sanitize(${target})
@@ -47,6 +48,11 @@ function(ingot_unit_test target)
   endif()
   if(INGOT_SANITIZE AND arg_UNSANITIZED)
     set_target_properties(${target} PROPERTIES EXCLUDE_FROM_ALL TRUE)
+    return()
+  endif()
+  if(arg_WHOLE)
+    add_test(NAME ${target} COMMAND ${target})
+    set_tests_properties(${target} PROPERTIES TIMEOUT 900 LABELS ${label})
     return()
   endif()
   include(GoogleTest)
