@@ -1,7 +1,8 @@
 // The part of the CUDA driver's C interface that Ingot uses, declared by ourselves: types, numbers, struct layouts and
 // the exported names. It stands for cuda.h, so that neither building nor running needs a toolkit: the runtime opens the
 // driver by dlopen and looks these names up, the emulator (tools/cuda-emulator) exports them, tests call either.
-// Facts: CUDA Driver API reference, 12.0 to 13.0; numbers and layouts were compared with the header of 12.9 and 13.0.
+// Facts: CUDA Driver API reference, 12.0 to 13.0; names, numbers and layouts agree with the headers of 12.9 and 13.0
+// (test/unit/device_cuda/test_driver_header.cpp compares them where a toolkit is at hand).
 //
 // Invariants
 // 1. Every symbol is exported by drivers from 12.0 (R525) on; a name carries the suffix (_v2) of its own version.
@@ -28,9 +29,11 @@ enum CUresult : int {
   CUDA_ERROR_NO_BINARY_FOR_GPU = 209,
   CUDA_ERROR_ECC_UNCORRECTABLE = 214,
   CUDA_ERROR_INVALID_PTX = 218,
+  CUDA_ERROR_NVLINK_UNCORRECTABLE = 220,
   CUDA_ERROR_JIT_COMPILER_NOT_FOUND = 221,
   CUDA_ERROR_UNSUPPORTED_PTX_VERSION = 222,
   CUDA_ERROR_JIT_COMPILATION_DISABLED = 223,
+  CUDA_ERROR_CONTAINED = 226, // from 12.9 on
   CUDA_ERROR_INVALID_SOURCE = 300,
   CUDA_ERROR_OPERATING_SYSTEM = 304,
   CUDA_ERROR_INVALID_HANDLE = 400,
@@ -49,11 +52,13 @@ enum CUresult : int {
   CUDA_ERROR_INVALID_ADDRESS_SPACE = 717,
   CUDA_ERROR_INVALID_PC = 718,
   CUDA_ERROR_LAUNCH_FAILED = 719,
+  CUDA_ERROR_TENSOR_MEMORY_LEAK = 721,
   CUDA_ERROR_NOT_PERMITTED = 800,
   CUDA_ERROR_NOT_SUPPORTED = 801,
   CUDA_ERROR_SYSTEM_NOT_READY = 802,
   CUDA_ERROR_SYSTEM_DRIVER_MISMATCH = 803,
   CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE = 804,
+  CUDA_ERROR_MPS_CLIENT_TERMINATED = 810,
   CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED = 900,
   CUDA_ERROR_STREAM_CAPTURE_INVALIDATED = 901,
   CUDA_ERROR_STREAM_CAPTURE_MERGE = 902,

@@ -13,15 +13,14 @@ namespace {
 
 const SessionOptions on_gpu = {.device = DeviceKind::cuda, .watchdog_seconds = 20};
 
-// A session that uses every call: chunks, a fork with a copied page, graphs, logits, candidates and greedy rows.
+// A session that uses every call: chunks, a fork with a copied page, graphs, logits and greedy rows.
 Status whole_session(const Artifact &artifact, bool timed, Rows *rows) {
   SessionOptions options = on_gpu;
   options.max_sequences = 2;
   options.timed = timed;
   Session session;
-  uint32_t sequence, child, count;
+  uint32_t sequence, child;
   int32_t token;
-  Candidate best[3];
   std::vector<int32_t> tokens = tokens_of(3, 11);
   INGOT_TRY(session.open(artifact, options));
   INGOT_TRY(session.create(&sequence));
@@ -30,7 +29,6 @@ Status whole_session(const Artifact &artifact, bool timed, Rows *rows) {
   INGOT_TRY(feed(session, child, {4, 5}, 1, rows));
   INGOT_TRY(session.append(sequence, &tokens[0], 1, LogitRows::last));
   INGOT_TRY(session.step());
-  INGOT_TRY(session.top(0, best, &count));
   return session.greedy(0, &token);
 }
 
@@ -202,6 +200,15 @@ TEST(CudaFaults, AWildAccessLosesTheGpuForGood) {
   emulate("sm=90"); // a fresh process
   Rows rows;
   EXPECT_TRUE(run(healthy.artifact, on_gpu, tokens_of(1, 5), 5, &rows).ok());
+}
+
+TEST(CudaFaults, ErrorsThatEndTheProcessAreTold) {
+  GpuToy toy;
+  for (const char *error : {"214", "220", "226", "700", "719", "721", "810"}) {
+    Rows rows;
+    emulate(std::string("fail=cuEventQuery:3:") + error);
+    EXPECT_EQ(whole_session(toy.artifact, false, &rows).code(), Code::device_lost) << error;
+  }
 }
 
 TEST(CudaFaults, TheWatchdogsTimeIsANumber) {
