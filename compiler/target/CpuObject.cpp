@@ -1,11 +1,9 @@
 // The LLVM half: O3 for a CPU level, then an object file in memory, then the checks that name a kernel.
 //
-// Facts that shape this file (LLVM 19): without "no-builtins" the optimiser turns loops into memcpy and memset; the
-// loop and SLP vectorisers cannot beat lanes that are written out, and cost compile time; no fast-math flag is ever set
-// and contraction is off, so bits are those of the instructions written.
+// No fast-math flag is ever set and contraction is off, so bits are those of the instructions written.
 #include "compiler/target/CpuStages.h"
+#include "compiler/target/Optimise.h"
 
-#include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/IR/DiagnosticHandler.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
@@ -13,7 +11,6 @@
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Object/ELFObjectFile.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
@@ -66,27 +63,6 @@ static void setAttributes(Module &module, CpuLevel level) {
     function.setAlignment(Align(64));
     function.setDSOLocal(true);
   }
-}
-
-static void optimise(Module &module, TargetMachine &machine) {
-  PipelineTuningOptions tuning;
-  tuning.LoopVectorization = tuning.SLPVectorization = tuning.LoopInterleaving = false;
-  LoopAnalysisManager loops;
-  FunctionAnalysisManager functions;
-  CGSCCAnalysisManager sccs;
-  ModuleAnalysisManager modules;
-  PassBuilder builder(&machine, tuning);
-  functions.registerPass([&] {
-    TargetLibraryInfoImpl none(machine.getTargetTriple());
-    none.disableAllFunctions();
-    return TargetLibraryAnalysis(none);
-  });
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(sccs);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, sccs, modules);
-  builder.buildPerModuleDefaultPipeline(OptimizationLevel::O3).run(module, modules);
 }
 
 static Error emit(Module &module, TargetMachine &machine, CodeGenFileType kind, SmallVectorImpl<char> &bytes) {

@@ -1,6 +1,7 @@
 // compileCpu: lower all kernels, send each through LLVM on its own thread and context, link in name order.
 #include "compiler/target/CpuTarget.h"
 #include "compiler/target/CpuStages.h"
+#include "compiler/target/Dump.h"
 #include "compiler/target/ObjectCache.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -9,7 +10,6 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/ThreadPool.h"
 #include "llvm/Target/TargetMachine.h"
 #include <mutex>
@@ -54,13 +54,8 @@ static llvm::Error runJob(Job &job, CpuLevel level, bool dump, std::mutex &trans
 
 static LogicalResult writeText(ModuleOp module, const CodegenOptions &options, CpuLevel level, StringRef name,
                                StringRef extension, StringRef text) {
-  std::string path = (options.dumpDirectory + "/" + name + "." + cpu::name(level) + extension).str();
-  std::error_code error;
-  llvm::raw_fd_ostream stream(path, error);
-  if (!error) stream << text;
-  if (!error) stream.close(), error = stream.error();
-  if (error) return module.emitError("cannot write '") << path << "': " << error.message();
-  return success();
+  return writeDump(module.getLoc(), (options.dumpDirectory + "/" + name + "." + cpu::name(level) + extension).str(),
+                   text);
 }
 
 static LogicalResult dumpJob(ModuleOp module, const Job &job, const CodegenOptions &options, CpuLevel level) {
@@ -69,8 +64,7 @@ static LogicalResult dumpJob(ModuleOp module, const Job &job, const CodegenOptio
 }
 
 static LogicalResult dumpModules(ModuleOp module, ArrayRef<Job> jobs, const CodegenOptions &options, CpuLevel level) {
-  if (std::error_code error = llvm::sys::fs::create_directories(options.dumpDirectory))
-    return module.emitError("cannot create '") << options.dumpDirectory << "': " << error.message();
+  if (failed(makeDumpFolder(module.getLoc(), options.dumpDirectory))) return failure();
   for (const Job &job : jobs) {
     std::string text;
     llvm::raw_string_ostream(text) << job.module;

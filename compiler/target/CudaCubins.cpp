@@ -1,5 +1,6 @@
 // Cubins of all architectures, a process of ptxas each, as many at a time as there are jobs.
 #include "compiler/target/CudaStages.h"
+#include "compiler/target/Dump.h"
 #include "compiler/target/ObjectCache.h"
 
 #include "mlir/IR/Diagnostics.h"
@@ -79,13 +80,7 @@ static llvm::Error assemble(Assembly &work, const Tools &tools, const CudaOption
 
 static LogicalResult dump(Location location, const Cubin &cubin, const CudaOptions &options) {
   if (options.dumpDirectory.empty() || cubin.sass.empty()) return success();
-  std::string path = options.dumpDirectory + "/kernels.sm_" + std::to_string(cubin.sm) + ".sass";
-  std::error_code error;
-  llvm::raw_fd_ostream stream(path, error);
-  if (!error) stream << cubin.sass, stream.close(), error = stream.error();
-  if (!error) return success();
-  stream.clear_error();
-  return emitError(location) << "cannot write '" << path << "': " << error.message();
+  return writeDump(location, options.dumpDirectory + "/kernels.sm_" + std::to_string(cubin.sm) + ".sass", cubin.sass);
 }
 
 FailureOr<std::vector<Cubin>> assembleCubins(Location location, ArrayRef<PtxText> texts, const CudaOptions &options) {

@@ -4,15 +4,15 @@
 // are not convergent unless their calls say so; a pointer that was loaded counts as generic unless it is cast to global
 // and back, which infer-address-spaces then spreads; printing ends the process on an intrinsic without an instruction.
 #include "compiler/target/CudaStages.h"
+#include "compiler/target/Optimise.h"
 
-#include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InlineAsm.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
@@ -158,33 +158,14 @@ struct MakeGlobal : PassInfoMixin<MakeGlobal> {
 };
 } // namespace
 
-static void optimise(Module &module, TargetMachine &machine) {
-  PipelineTuningOptions tuning;
-  tuning.LoopVectorization = tuning.SLPVectorization = tuning.LoopInterleaving = false;
-  LoopAnalysisManager loops;
-  FunctionAnalysisManager functions;
-  CGSCCAnalysisManager sccs;
-  ModuleAnalysisManager modules;
-  PassInstrumentationCallbacks callbacks; // vector-combine takes 16-byte loads apart
-  callbacks.registerShouldRunOptionalPassCallback([](StringRef pass, Any) { return pass != "VectorCombinePass"; });
-  PassBuilder builder(&machine, tuning, std::nullopt, &callbacks);
-  functions.registerPass([&] {
-    TargetLibraryInfoImpl none(machine.getTargetTriple());
-    none.disableAllFunctions();
-    return TargetLibraryAnalysis(none);
-  });
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(sccs);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, sccs, modules);
-  ModulePassManager passes;
-  passes.addPass(AlwaysInlinerPass());
-  passes.addPass(GlobalDCEPass());
-  passes.addPass(createModuleToFunctionPassAdaptor(MakeGlobal()));
-  passes.addPass(createModuleToFunctionPassAdaptor(InferAddressSpacesPass()));
-  passes.addPass(builder.buildPerModuleDefaultPipeline(OptimizationLevel::O3));
-  passes.run(module, modules);
+/// Vector-combine takes 16-byte loads apart.
+static void optimiseKernel(Module &module, TargetMachine &machine) {
+  ModulePassManager first;
+  first.addPass(AlwaysInlinerPass());
+  first.addPass(GlobalDCEPass());
+  first.addPass(createModuleToFunctionPassAdaptor(MakeGlobal()));
+  first.addPass(createModuleToFunctionPassAdaptor(InferAddressSpacesPass()));
+  optimise(module, machine, std::move(first), "VectorCombinePass");
 }
 
 void prepare(Module &module, ArrayRef<EntryPoint> entries, TargetMachine &machine) {
@@ -192,7 +173,7 @@ void prepare(Module &module, ArrayRef<EntryPoint> entries, TargetMachine &machin
   module.setDataLayout(machine.createDataLayout());
   setLinkage(module, entries);
   setEffects(module);
-  optimise(module, machine);
+  optimiseKernel(module, machine);
 }
 
 /// Intrinsics that become instructions, for the types that they are used on.

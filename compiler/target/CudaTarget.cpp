@@ -2,6 +2,7 @@
 // order.
 #include "compiler/target/CudaTarget.h"
 #include "compiler/target/CudaStages.h"
+#include "compiler/target/Dump.h"
 #include "compiler/target/ObjectCache.h"
 #include "dialects/ptx/Ptx.h"
 
@@ -12,7 +13,6 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/ThreadPool.h"
 #include "llvm/Target/TargetMachine.h"
 #include <mutex>
@@ -95,13 +95,8 @@ llvm::Error LevelRun::runJob(Job &job, std::mutex &translation) const {
 }
 
 LogicalResult LevelRun::write(const Job &job, StringRef extension, StringRef text) {
-  std::string path = options.dumpDirectory + "/" + job.name + ".sm_" + std::to_string(level) + extension.str();
-  std::error_code error;
-  llvm::raw_fd_ostream stream(path, error);
-  if (!error) stream << text;
-  if (!error) stream.close(), error = stream.error();
-  if (error) return module.emitError("cannot write '") << path << "': " << error.message();
-  return success();
+  return writeDump(module->getLoc(),
+                   options.dumpDirectory + "/" + job.name + ".sm_" + std::to_string(level) + extension.str(), text);
 }
 
 LogicalResult LevelRun::dump() {
@@ -147,9 +142,8 @@ FailureOr<std::string> LevelRun::run() {
 
 FailureOr<CudaCode> compileCuda(ModuleOp module, const CudaOptions &options) {
   if (failed(verify(module))) return failure();
-  if (!options.dumpDirectory.empty())
-    if (std::error_code error = llvm::sys::fs::create_directories(options.dumpDirectory))
-      return module.emitError("cannot create '") << options.dumpDirectory << "': " << error.message();
+  if (!options.dumpDirectory.empty() && failed(makeDumpFolder(module.getLoc(), options.dumpDirectory)))
+    return failure();
   CudaCode code;
   std::vector<unsigned> levels = options.levels;
   llvm::sort(levels);

@@ -126,6 +126,15 @@ static std::string firstError(StringRef log) {
   return log.trim().str();
 }
 
+static Error failed(const Outcome &outcome, StringRef log, unsigned sm) {
+  std::string what = firstError(log), name = "ptxas for sm_" + std::to_string(sm);
+  if (!what.empty()) return failure(name + ": " + what);
+  return failure(
+      name + " exits with " + Twine(outcome.status) +
+      " and says nothing: try it by hand (ptxas --version), name another one with --ptxas or INGOT_PTXAS, or "
+      "compile with --sm none (PTX only)");
+}
+
 /// Warnings of ptxas that say that code is slower than written (wgmma serialised and the like).
 static std::string performanceWarning(StringRef log) {
   for (StringRef line : split(log, '\n'))
@@ -155,9 +164,9 @@ Expected<Cubin> assemblePtx(const Tools &tools, StringRef ptx, unsigned sm, bool
                      {"-arch=sm_" + std::to_string(sm), "-O3", "-fmad=false", "-v", "-warn-spills", "-warn-lmem-usage",
                       input, "-o", output},
                      **folder);
-  if (!outcome) return outcome.takeError();
+  if (!outcome) return failure("sm_" + Twine(sm) + ": " + toString(outcome.takeError()));
   std::string log = outcome->output + outcome->errors;
-  if (outcome->status) return failure("ptxas for sm_" + Twine(sm) + ": " + firstError(log));
+  if (outcome->status) return failed(*outcome, log, sm);
   if (std::string warning = performanceWarning(log); !warning.empty()) return failure(warning);
   Cubin cubin{sm, {}, parseReport(log, sm), {}};
   std::string bytes = readFile(output);

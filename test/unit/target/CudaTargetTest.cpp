@@ -9,7 +9,10 @@
 #include "mlir/Parser/Parser.h"
 #include <cmath>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 using namespace mlir;
 using namespace ingot::cuda;
@@ -295,6 +298,44 @@ TEST_F(CudaTarget, AbsentPtxasIsAnErrorWithTheRemedy) {
   options.ptxas = "/nonexistent/ptxas";
   EXPECT_TRUE(failed(compile("module {" + kernelText("a") + "}", options)));
   EXPECT_NE(error.find("'/nonexistent/ptxas' cannot be executed"), std::string::npos) << error;
+}
+
+/// compileCuda's error where ptxas is a shell script of these lines.
+class BrokenPtxas : public CudaTarget {
+protected:
+  std::string errorOf(const std::string &script) {
+    std::string path = testing::TempDir() + "broken-ptxas." + std::to_string(getpid());
+    std::ofstream(path) << "#!/bin/sh\n" << script << "\n";
+    std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+    CudaOptions options;
+    options.cubins = {80};
+    options.ptxas = path;
+    EXPECT_TRUE(failed(compile("module {" + kernelText("a") + "}", options)));
+    std::filesystem::remove(path);
+    return error;
+  }
+};
+
+TEST_F(BrokenPtxas, SilentFailureNamesTheStatusAndTheRemedy) {
+  std::string text = errorOf("exit 7");
+  EXPECT_NE(text.find("ptxas for sm_80 exits with 7 and says nothing"), std::string::npos) << text;
+  EXPECT_NE(text.find("INGOT_PTXAS"), std::string::npos) << text;
+}
+
+TEST_F(BrokenPtxas, ASignalIsNamed) {
+  std::string text = errorOf("kill -9 $$");
+  EXPECT_NE(text.find("did not finish: Killed"), std::string::npos) << text;
+  EXPECT_NE(text.find("sm_80"), std::string::npos) << text;
+}
+
+TEST_F(BrokenPtxas, ItsFirstErrorIsShown) {
+  std::string text = errorOf("echo 'ptxas /t/kernels.ptx, line 3; error   : odd' >&2; exit 255");
+  EXPECT_NE(text.find("ptxas for sm_80: line 3; error   : odd"), std::string::npos) << text;
+}
+
+TEST_F(BrokenPtxas, SuccessWithoutACubinIsAnError) {
+  std::string text = errorOf("exit 0");
+  EXPECT_NE(text.find("wrote nothing"), std::string::npos) << text;
 }
 
 } // namespace
