@@ -1,10 +1,12 @@
 // ptx ops -> LLVM 19: an intrinsic where one is sound, inline assembly where there is none (dp4a, lop3, ld.global.nc
-// with a cache hint, griddepcontrol) or where LLVM's own is not (atomics and fences lose their order).
+// with a cache hint, griddepcontrol, offsets of cp.async and ldmatrix) or where LLVM's own is not (atomics and fences
+// lose their order).
 #include "compiler/target/CudaStages.h"
 #include "dialects/ptx/Ptx.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -197,16 +199,41 @@ Values Lowering::lower(LoadNcOp op) {
   return assembly(text + ", [$" + Twine(count) + "];", types, globalAddress(op.getAddress()), false);
 }
 
+/// Takes constant advances off an address: "+bytes", as PTX writes them behind a register.
+static std::string takeOffset(Value &address) {
+  int64_t offset = 0;
+  while (auto gep = address.getDefiningOp<LLVM::GEPOp>()) {
+    APInt bytes;
+    bool constant =
+        gep.getDynamicIndices().size() == 1 && matchPattern(gep.getDynamicIndices()[0], m_ConstantInt(&bytes));
+    if (!constant || !gep.getElemType().isInteger(8)) break;
+    int64_t sum = offset + bytes.getSExtValue();
+    if (sum < 0 || sum > INT32_MAX) break;
+    offset = sum, address = gep.getBase();
+  }
+  return offset ? "+" + std::to_string(offset) : "";
+}
+
+/// As text, because LLVM would add every offset in a register of its own.
 Values Lowering::lower(CpAsyncOp op) {
-  Values operands = {op.getShared(), globalAddress(op.getGlobal())};
+  Value shared = op.getShared(), global = op.getGlobal();
+  std::string to = takeOffset(shared), from = takeOffset(global);
+  Values operands = {shared, globalAddress(global)};
   if (op.getBytes()) operands.push_back(op.getBytes());
-  return intrinsic(Twine("cp.async.cg.shared.global.16") + (op.getBytes() ? ".s" : ""), {}, operands);
+  return assembly("cp.async.cg.shared.global [$0" + Twine(to) + "], [$1" + from + "], 16" +
+                      (op.getBytes() ? ", $2;" : ";"),
+                  {}, operands, true);
 }
 
 Values Lowering::lower(LdmatrixOp op) {
+  Value address = op.getAddress();
+  std::string offset = takeOffset(address);
   SmallVector<Type> types(op.getWords().size(), i32);
-  return intrinsic("ldmatrix.sync.aligned.m8n8.x" + Twine(types.size()) + (op.getTrans() ? ".trans" : "") + ".b16.p3",
-                   types, op.getAddress());
+  size_t count = types.size();
+  std::string words = count == 1 ? "{$0}" : count == 2 ? "{$0, $1}" : "{$0, $1, $2, $3}";
+  return assembly("ldmatrix.sync.aligned.m8n8.x" + Twine(count) + (op.getTrans() ? ".trans" : "") + ".shared.b16 " +
+                      words + ", [$" + Twine(count) + offset + "];",
+                  types, address, true);
 }
 
 Values Lowering::lower(AtomicOp op) {

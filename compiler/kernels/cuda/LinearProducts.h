@@ -59,7 +59,7 @@ private:
   SmallVector<Words> gridFragments(Value group, const Parameters &p); // all steps of a group
   SmallVector<Words> floatFragments(Value span);
   Words byteFragment(Value span, unsigned tile);
-  Words groupOnColumns(Value span, unsigned group, const SetSource &x, ValueRange begins, Value half);
+  Words groupOnColumns(Value span, unsigned group, const SetSource &x, Value half);
   void addFloatGroup(Value span, unsigned group, const ActivationSource &x, Words &sums);
   void addInt8Group(Value span, unsigned group, const ActivationSource &x, Words &sums);
   void scaleFloats(const Parameters &p, ValueRange d, const ActivationSource &x, unsigned j, unsigned group,

@@ -11,9 +11,8 @@ namespace ingot::cuda {
 
 // D of groups [group, ..): one, or two of 16 columns that share an int8 tile. `half`: threads of the own group's
 // columns of such a tile, or null.
-LinearProducts::Words LinearProducts::groupOnColumns(Value span, unsigned group, const SetSource &x, ValueRange begins,
-                                                     Value half) {
-  Words d(begins);
+LinearProducts::Words LinearProducts::groupOnColumns(Value span, unsigned group, const SetSource &x, Value half) {
+  Words d(4, shape.isInt8() ? e.i32c(0) : m.zero());
   if (shape.isInt8()) {
     unsigned tiles = shape.spanTiles();
     Value address = m.advance(span, group / shape.spanGroups() * shape.spanBytes());
@@ -43,21 +42,19 @@ void LinearProducts::addSet(Value weights, unsigned groups, const SetSource &x, 
   Value half = pairs ? e.ieq(e.lshr(m.t, 1), e.iand(m.g, e.i32c(1))) : Value();
   // Of this thread's own groups 2t, 2t + 1: parameters and records.
   Parameters own[2];
-  Words record[2], begins(4, shape.isInt8() ? e.i32c(0) : m.zero());
+  Words record[2];
   for (unsigned i : {0, 1}) {
     Value index = e.iadd(e.shl(m.t, 1), int64_t(i));
     if (groups < kSetGroups) index = e.umin(index, e.i32c(groups - 1));
     Value address = m.advance(weights, e.imul(index, int64_t(groupBytes(f))));
     loadFactors(address, own[i]);
     if (shape.groupRecordBytes()) record[i] = x.record(i);
-    if (!shape.isInt8()) continue;
-    loadPoints(address, own[i]);
-    for (unsigned r : {0, 1}) begins[2 * r + i] = begin(own[i], record[i][1], r);
+    if (shape.isInt8()) loadPoints(address, own[i]);
   }
 
   Words kept(4);
   for (unsigned group = 0; group < groups; group += pairs ? 2 : 1) {
-    Words d = groupOnColumns(weights, group, x, begins, half);
+    Words d = groupOnColumns(weights, group, x, half);
     Value mine = e.ieq(m.t, e.i32c(group / 2));
     for (unsigned i = group % 2; i < (pairs ? 2 : group % 2 + 1); ++i)
       for (unsigned r : {0, 1}) {
@@ -72,7 +69,7 @@ void LinearProducts::addSet(Value weights, unsigned groups, const SetSource &x, 
     for (unsigned r : {0, 1}) {
       unsigned k = 2 * r + i;
       if (!kept[k]) continue; // a set of one group
-      sum[k] = shape.isInt8() ? e.toFloat(kept[k]) : kept[k];
+      sum[k] = shape.isInt8() ? e.toFloat(e.iadd(kept[k], begin(own[i], record[i][1], r))) : kept[k];
       Value unit = shape.isInt8() ? e.bitcast(e.f32, record[i][0]) : Value();
       scale[k] = unit ? e.mul(own[i].scale[r], unit) : own[i].scale[r];
       if (!shape.affine()) continue;

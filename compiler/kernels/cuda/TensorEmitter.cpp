@@ -1,5 +1,6 @@
 // Emission of what TensorEmitter.h names.
 #include "compiler/kernels/cuda/TensorEmitter.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -19,6 +20,10 @@ Value TensorEmitter::advance(Value pointer, Value bytes) {
   return e.b.create<LLVM::GEPOp>(pointer.getType(), e.i8, pointer, ValueRange{bytes});
 }
 Value TensorEmitter::advance(Value pointer, int64_t bytes) { return bytes ? advance(pointer, e.i32c(bytes)) : pointer; }
+Value TensorEmitter::times(Value x, int64_t y) {
+  APInt constant;
+  return matchPattern(x, m_ConstantInt(&constant)) ? e.i32c(constant.getSExtValue() * y) : e.imul(x, y);
+}
 
 SmallVector<Value> TensorEmitter::load(Value address, unsigned words, Type type) {
   auto op = e.b.create<ptx::LoadOp>(SmallVector<Type>(words, type ? type : e.i32), address);

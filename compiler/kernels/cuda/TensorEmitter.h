@@ -27,6 +27,7 @@ public:
   Value global(Value pointer);               // a generic pointer that is known to be global
   Value advance(Value pointer, Value bytes); // in the pointer's own address space
   Value advance(Value pointer, int64_t bytes);
+  Value times(Value x, int64_t y); // i32, folded: PTX has room for constant offsets
 
   // Words: i32 or f32, 1, 2 or 4 side by side, aligned to their size.
   SmallVector<Value> load(Value address, unsigned words, Type type = {});

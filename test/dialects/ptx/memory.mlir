@@ -20,14 +20,20 @@ module @copies {
     // CHECK: add.s64 [[SLOT:%rd[0-9]+]], [[BASE]], 1024;
     // CHECK: cp.async.cg.shared.global [[[SLOT]]], [%rd{{[0-9]+}}], 16, %r{{[0-9]+}};
     ptx.cp_async %s1, %from, %n : !llvm.ptr
+    // Constant offsets go into the instruction.
+    %c512 = arith.constant 512 : i32
+    %s2 = llvm.getelementptr %s[%c512] : (!llvm.ptr<3>, i32) -> !llvm.ptr<3>, i8
+    %from2 = llvm.getelementptr %from[%c512] : (!llvm.ptr, i32) -> !llvm.ptr, i8
+    // CHECK: cp.async.cg.shared.global [[[BASE]]+512], [%rd{{[0-9]+}}+512], 16;
+    ptx.cp_async %s2, %from2 : !llvm.ptr
     // CHECK: cp.async.commit_group;
     ptx.cp_async_commit
     // CHECK: cp.async.wait_group 0;
     ptx.cp_async_wait 0
     // CHECK: ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r{{[0-9]+}}}
     %a = ptx.ldmatrix %s : i32
-    // CHECK: ldmatrix.sync.aligned.m8n8.x2.shared.b16
-    %b:2 = ptx.ldmatrix %s : i32, i32
+    // CHECK: ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%r{{[0-9]+}}, %r{{[0-9]+}}}, [[[BASE]]+512];
+    %b:2 = ptx.ldmatrix %s2 : i32, i32
     // CHECK: ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16
     %c:4 = ptx.ldmatrix trans %s1 : i32, i32, i32, i32
     // CHECK: st.global.v4.{{[bu]}}32
