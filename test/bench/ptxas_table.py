@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """What ptxas makes of every CUDA kernel of a few well-known shapes: needs neither a GPU nor weights.
 
-    ptxas_table.py INGOTC [--shapes smollm2,llama-1b,llama-8b] [--forms f16,bf16,int8,int4] [--sm 80,90] [--json FILE]
+    ptxas_table.py INGOTC [--shapes smollm2,llama-1b,llama-8b] [--forms f16,bf16,int8,int4] [--sm 80,90] [--json FILE] [--brief]
 
 Writes decoders of two layers in those shapes whose weights are not there (equal layers share their kernels), compiles them with
 `--target cuda --no-weights --report`, and prints a row a kernel: threads of a block, registers, shared memory, bytes spilled, bytes of
 stack, blocks and occupancy of an SM, instructions, and how many of them are LDG.128 (of all LDG), LDGSTS, HMMA and IMMA. `*` marks
-what should not be: a spill, a stack frame, fewer than 8 warps on an SM. The last row sums up; exits 1 on spills or stack frames.
+what should not be: a spill, a stack frame, fewer than 8 warps on an SM. The last row sums up; exits 1 on spills, stack frames, and
+where a shape does not compile (the others do all the same). `--brief` prints a row a form and kind of kernel, in Markdown.
 Needs the packages onnx and ml_dtypes."""
 
 import argparse
@@ -56,7 +57,8 @@ def compile_shape(ingotc: str, shape: str, form: str, sm: str, scratch: Path) ->
                "--max-context", "8192", "--report", str(report), "--progress", "none", *FORMS[form]]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if done.returncode:
-        sys.exit(f"{shape} {form}: ingotc exits {done.returncode}\n{done.stderr[:4000]}")
+        print(f"{shape} {form}: ingotc exits {done.returncode}\n{done.stderr[:4000]}", file=sys.stderr, flush=True)
+        return []
     return [{"shape": shape, "form": form, **kernel} for kernel in json.loads(report.read_text())["kernels"]]
 
 
@@ -85,6 +87,27 @@ def print_table(kernels: list[dict]):
         print("  ".join(cells))
 
 
+def span(values, unit: int = 1) -> str:
+    """The least and the most of them."""
+    least, most = min(values) // unit, max(values) // unit
+    return str(least) if least == most else f"{least}-{most}"
+
+
+def print_brief(kernels: list[dict]):
+    """Kinds of kernels over all shapes, steps and architectures: t1, t8, t32, panel64 of the linears, prepare, attend, ..."""
+    kinds = {}
+    for kernel in kernels:
+        kinds.setdefault((kernel["form"], short(kernel["name"]).rsplit("_", 1)[-1]), []).append(kernel)
+    print("| form | kernel | of them | threads | registers | shared KiB | warps an SM | LDG.128 of LDG | LDGSTS | HMMA | IMMA |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    for (form, kind), members in sorted(kinds.items()):
+        of = lambda key, unit=1: span([member.get(key, 0) for member in members], unit)
+        warps = span([member["blocks_per_sm"] * ((member["threads"] + 31) // 32) for member in members])
+        wide = f"{of('ldg_128')} of {of('ldg')}"
+        cells = [form, kind, str(len(members)), of("threads"), of("registers"), of("shared_bytes", 1024), warps, wide]
+        print("| " + " | ".join(cells + [of("ldgsts"), of("hmma"), of("imma")]) + " |")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("ingotc")
@@ -92,19 +115,23 @@ def main():
     parser.add_argument("--forms", default="f16,bf16,int8,int4,int4-f32", help="of " + ", ".join(FORMS))
     parser.add_argument("--sm", default="80,90", help="architectures")
     parser.add_argument("--json", type=Path, help="write the rows there, too")
+    parser.add_argument("--brief", action="store_true", help="kinds of kernels only")
     options = parser.parse_args()
-    kernels = []
+    kernels, missing = [], False
     with tempfile.TemporaryDirectory() as scratch:
         for shape in options.shapes.split(","):
             for form in options.forms.split(","):
-                kernels += compile_shape(options.ingotc, shape, form, options.sm, Path(scratch))
-    print_table(kernels)
+                found = compile_shape(options.ingotc, shape, form, options.sm, Path(scratch))
+                kernels, missing = kernels + found, missing or not found
+    if not kernels:
+        return True
+    (print_brief if options.brief else print_table)(kernels)
     bad = [kernel for kernel in kernels if kernel["spill_bytes"] or kernel["stack_bytes"]]
     print(f"{len(kernels)} kernels, {len(bad)} with spills or a stack frame, most registers "
           f"{max(kernel['registers'] for kernel in kernels)}, most shared memory {max(k['shared_bytes'] for k in kernels)} bytes")
     if options.json:
         options.json.write_text(json.dumps(kernels, indent=1) + "\n")
-    return bool(bad)
+    return bool(bad) or missing
 
 
 if __name__ == "__main__":

@@ -130,9 +130,9 @@ Status probe_bytes(Driver &driver, CUdevice device, uint64_t *bytes) {
 
 } // namespace
 
-Status GpuProbe::open() {
+Status GpuProbe::open(uint32_t card) {
   INGOT_TRY(driver_.open());
-  INGOT_TRY(INGOT_CUDA(driver_, cuDeviceGet, &device_, 0));
+  INGOT_TRY(INGOT_CUDA(driver_, cuDeviceGet, &device_, int(card)));
   INGOT_TRY(INGOT_CUDA(driver_, cuDevicePrimaryCtxRetain, &context_, device_));
   INGOT_TRY(INGOT_CUDA(driver_, cuCtxSetCurrent, context_));
   return prepare();

@@ -14,7 +14,7 @@ public:
   ~GpuProbe();
 
   // Takes its memory from what sessions have left.
-  Status open();
+  Status open(uint32_t card);
   // Bytes a second, multiply-adds a second: the best of a few rounds.
   Status measure_reading(double *bytes_per_second);
   Status measure_multiplying(double *per_second);

@@ -92,7 +92,7 @@ Status compare(const BenchOptions &options, const Artifact &artifact, Quality *q
   INGOT_TRY(Artifact::open(options.reference.c_str(), {.cpu_level = getenv("INGOT_CPU")}, &other));
   const Artifact &reference = options.reference == options.model ? artifact : other;
   if (options.random_weights && &reference == &other) INGOT_TRY(random.replace(&other));
-  DeviceKind device;
+  DeviceChoice device;
   INGOT_TRY(parse_device(options.device.empty() ? nullptr : options.device.c_str(), &device));
   return measure_quality(artifact, device, reference, text, options.chunk, quality);
 }
@@ -114,7 +114,8 @@ Status bench(BenchOptions &options) {
   if (with_quality) {
     INGOT_TRY(compare(options, artifact, &quality));
   } else {
-    bool on_gpu = options.device == "cuda" || (options.device.empty() && !artifact.program(plan::Target::cpu));
+    bool on_gpu =
+        options.device.starts_with("cuda") || (options.device.empty() && !artifact.program(plan::Target::cpu));
     if (on_gpu) options.threads = {1}; // means nothing there
     if (options.threads.empty()) options.threads = {int32_t(usable_cpus())};
     INGOT_TRY(measure_speed(artifact, options, &speed));

@@ -1,4 +1,5 @@
 #include "tools/ingot-bench/options.h"
+#include "runtime/device/device.h"
 #include "tools/cli/exit_code.h"
 #include "tools/cli/size.h"
 
@@ -35,6 +36,12 @@ std::string finish(const CLI::App &app, const Lists &lists, BenchOptions *o) {
   return "";
 }
 
+// A check of --device: what is wrong, or "".
+std::string is_device(const std::string &text) {
+  DeviceChoice choice;
+  return parse_device(text.c_str(), &choice).message();
+}
+
 } // namespace
 
 bool parse_options(int argc, char **argv, BenchOptions *options, int *exit_code) {
@@ -47,8 +54,9 @@ bool parse_options(int argc, char **argv, BenchOptions *options, int *exit_code)
   app.add_option("-n", lists.tokens, "numbers of tokens to decode (default 128; empty: none)");
   app.add_option("-d", lists.depths, "context before them (default 0)");
   app.add_option("-b", lists.batches, "sequences that decode side by side (default 1)");
-  app.add_option("--device", options->device, "cpu or cuda (default: cpu if the model has code for it, else cuda)")
-      ->check(CLI::IsMember({"cpu", "cuda"}));
+  app.add_option("--device", options->device,
+                 "cpu, cuda or cuda:N (default: cpu if the model has code for it, else cuda)")
+      ->check(is_device);
   app.add_option("-t", lists.threads, "threads of the CPU (default: what affinity and cgroup allow)");
   app.add_option("-r", options->repeats, "repeats, interleaved (default 5)")->check(CLI::Range(1, 1000));
   app.add_flag("--json", options->json, "one JSON object");

@@ -37,7 +37,7 @@ void add_row(const std::vector<double> &model, const std::vector<double> &refere
   ++sums->scored;
 }
 
-Status open(const Artifact &artifact, DeviceKind device, uint32_t context, uint32_t chunk, Session *session) {
+Status open(const Artifact &artifact, DeviceChoice device, uint32_t context, uint32_t chunk, Session *session) {
   return session->open(artifact, {.device = device, .max_context = context, .max_rows = chunk, .max_logits = chunk});
 }
 
@@ -70,7 +70,7 @@ Status add_window(Session (&sessions)[2], const int32_t *tokens, uint32_t count,
 
 } // namespace
 
-Status measure_quality(const Artifact &model, DeviceKind device, const Artifact &reference, const std::string &text,
+Status measure_quality(const Artifact &model, DeviceChoice device, const Artifact &reference, const std::string &text,
                        uint32_t chunk, Quality *quality) {
   if (model.facts().vocab_size() != reference.facts().vocab_size())
     return Status::error(Code::bad_input, "the vocabularies differ: %u and %u", model.facts().vocab_size(),

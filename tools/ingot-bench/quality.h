@@ -15,7 +15,7 @@ struct Quality {
 
 // `device`: what the model runs on; the reference runs on the CPU if it can. Both are fed `chunk` tokens at a time,
 // which changes no bit. Errors: vocabularies differ, no tokenizer, fewer than two tokens.
-Status measure_quality(const Artifact &model, DeviceKind device, const Artifact &reference, const std::string &text,
+Status measure_quality(const Artifact &model, DeviceChoice device, const Artifact &reference, const std::string &text,
                        uint32_t chunk, Quality *quality);
 
 } // namespace ingot

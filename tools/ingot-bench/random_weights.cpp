@@ -101,6 +101,17 @@ bool is_integer(std::string_view element) {
   return element.size() >= 2 && (element[0] == 'i' || element[0] == 'u') && element[1] >= '1' && element[1] <= '8';
 }
 
+// Each is one of 256 values drawn before, eight of a draw: filling gigabytes must not take longer than uploading them.
+template <size_t size> void fill_floats(Float type, float magnitude, std::span<uint8_t> bytes, uint64_t *random) {
+  uint8_t values[256][size];
+  for (auto &value : values) put(type, magnitude * unit_value(random, true), value);
+  for (size_t at = 0; at < bytes.size();) {
+    uint64_t word = next(random);
+    for (int i = 0; i < 8 && at < bytes.size(); ++i, at += size, word >>= 8)
+      memcpy(&bytes[at], values[word & 255], size);
+  }
+}
+
 // How the bytes of one weight are made, a whole number of `unit` bytes at a time.
 struct Filler {
   enum class Kind { zeros, floats, grid } kind = Kind::zeros;
@@ -123,7 +134,7 @@ struct Filler {
   void fill(std::span<uint8_t> bytes, uint64_t *random) const {
     if (kind == Kind::zeros) memset(bytes.data(), 0, bytes.size());
     if (kind == Kind::floats)
-      for (size_t at = 0; at < bytes.size(); at += unit) put(type, magnitude * unit_value(random, true), &bytes[at]);
+      (unit == 2 ? fill_floats<2> : unit == 4 ? fill_floats<4> : fill_floats<8>)(type, magnitude, bytes, random);
     if (kind == Kind::grid)
       for (size_t at = 0; at < bytes.size(); at += unit) grid.fill(magnitude, &bytes[at], random);
   }

@@ -18,7 +18,7 @@ struct Probe {
 
   Status open(const Session &session, uint32_t threads) {
     on_gpu = session.device() == DeviceKind::cuda;
-    return on_gpu ? gpu.open() : cpu.open(session.artifact(), threads);
+    return on_gpu ? gpu.open(session.options().device.card) : cpu.open(session.artifact(), threads);
   }
   Status measure(double *bytes_per_second) {
     return on_gpu ? gpu.measure_reading(bytes_per_second) : cpu.measure(bytes_per_second);
@@ -102,7 +102,7 @@ void add_cases(const BenchOptions &options, uint32_t threads, std::vector<SpeedC
           cases->push_back({decode, threads, uint32_t(batch), uint32_t(tokens), uint32_t(depth), {}, {}, 0});
 }
 
-Status open(const Artifact &artifact, DeviceKind device, uint32_t threads, const std::vector<SpeedCase> &cases,
+Status open(const Artifact &artifact, DeviceChoice device, uint32_t threads, const std::vector<SpeedCase> &cases,
             Bench *bench) {
   uint32_t context = 1, batch = 1, most = artifact.facts().max_context();
   for (const SpeedCase &each : cases) {
@@ -129,7 +129,7 @@ double median(std::vector<double> values) {
 }
 
 Status measure_speed(const Artifact &artifact, const BenchOptions &options, SpeedReport *report) {
-  DeviceKind device;
+  DeviceChoice device;
   INGOT_TRY(parse_device(options.device.empty() ? nullptr : options.device.c_str(), &device));
   for (int32_t threads : options.threads) {
     std::vector<SpeedCase> cases;

@@ -80,7 +80,7 @@ Status measure_limits(const Session &session, StepTimes *times) {
     return probe->measure(&times->read_limit);
   }
   GpuProbe probe;
-  INGOT_TRY(probe.open());
+  INGOT_TRY(probe.open(session.options().device.card));
   INGOT_TRY(probe.measure_reading(&times->read_limit));
   return probe.measure_multiplying(&times->multiply_limit);
 }
