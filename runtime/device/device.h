@@ -14,6 +14,7 @@
 #include "runtime/sample/top.h"
 
 #include <atomic>
+#include <string>
 
 namespace ingot {
 
@@ -44,6 +45,7 @@ struct DeviceOptions {
   uint32_t processors = 1;
   uint32_t streams = 255; // runtime/device/cpu/taste.h
   // CUDA
+  uint32_t card = 0;             // as DeviceChoice has it
   uint32_t watchdog_seconds = 0; // 0: waits for ever
   UploadProgress progress = {};
 };
@@ -110,8 +112,17 @@ public:
 
 enum class DeviceKind : uint8_t { automatic, cpu, cuda };
 
-// "cpu", "cuda"; null: automatic. Error: any other text.
-Status parse_device(const char *text, DeviceKind *kind);
+struct DeviceChoice {
+  DeviceKind kind = DeviceKind::automatic;
+  uint32_t card = 0; // CUDA: which of the GPUs that the driver shows, from 0
+  DeviceChoice(DeviceKind kind = DeviceKind::automatic, uint32_t card = 0) : kind(kind), card(card) {}
+};
+
+// "cpu", "cuda" (card 0), "cuda:N"; null: automatic. Error: any other text.
+Status parse_device(const char *text, DeviceChoice *choice);
+
+// A line for each device of this machine: what parse_device() takes, and what it is; why there is no GPU, if so.
+std::string list_devices();
 
 // Owns a device whose object lies in memory of an allocator.
 class DeviceOwner {

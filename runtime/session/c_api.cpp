@@ -91,7 +91,7 @@ static Status open_session(const ingot_model *model, const ingot_session_options
   if (options->size != sizeof *options)
     return Status::error(Code::usage, "ingot_session_options.size is %zu, not %zu: call ingot_session_options_init()",
                          options->size, sizeof *options);
-  DeviceKind device;
+  DeviceChoice device;
   INGOT_TRY(parse_device(options->device, &device));
   UploadProgress progress;
   if (options->upload_progress) progress = {report_upload, const_cast<ingot_session_options *>(options)};

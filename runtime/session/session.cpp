@@ -42,7 +42,7 @@ Status Session::open(const Artifact &artifact, const SessionOptions &options) {
     return Status::error(Code::bad_input, "artifact %.120s has no weights: it was compiled with --no-weights",
                          artifact.name());
   INGOT_TRY(resolve(artifact, options));
-  INGOT_TRY(device_.make(options_.device, artifact, options_.allocator));
+  INGOT_TRY(device_.make(options_.device.kind, artifact, options_.allocator));
   program_ = artifact.program(device_.kind() == DeviceKind::cpu ? plan::Target::cpu : plan::Target::cuda);
   INGOT_TRY(cache_.open(artifact.plan(), {.bytes = options_.kv_bytes,
                                           .max_sequences = options_.max_sequences,
@@ -75,6 +75,7 @@ Status Session::open_device() {
                            .threads = options_.threads,
                            .processors = usable_cpus(),
                            .streams = streams_of(detect_cpu()),
+                           .card = options_.device.card,
                            .watchdog_seconds = options_.watchdog_seconds,
                            .progress = options_.progress},
                           batch_.get()));

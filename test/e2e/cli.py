@@ -290,6 +290,12 @@ def test_code_for_another_machine_is_refused_by_name(tools: Tools) -> None:
     refused(tools, 1, ("--target cuda",), "ingot-run", stories(tools), *run, "--device", "cuda")
     none = {"INGOT_CUDA_DRIVER": "/none"}
     refused(tools, 1, ("/none",), "ingot-run", cuda_stories(tools, "cuda"), *run, "--device", "cuda", env=none)
+    refused(tools, 2, ("gpu", "cuda:N"), "ingot-run", stories(tools), *run, "--device", "gpu")
+
+
+def test_devices_are_listed_without_a_model(tools: Tools) -> None:
+    lines = tools.check("ingot-run", "--device", "list", env={"INGOT_CUDA_DRIVER": "/none"}).splitlines()
+    assert lines[0].startswith("cpu ") and lines[1].startswith("cuda ") and "/none" in lines[1], lines
 
 
 if __name__ == "__main__":

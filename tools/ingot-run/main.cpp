@@ -93,7 +93,7 @@ private:
   }
 
   Status open_session() {
-    DeviceKind device;
+    DeviceChoice device;
     INGOT_TRY(parse_device(options_.device.empty() ? nullptr : options_.device.c_str(), &device));
     SessionOptions options = {.device = device,
                               .threads = options_.threads,

@@ -1,4 +1,5 @@
 #include "tools/ingot-run/options.h"
+#include "runtime/device/device.h"
 #include "runtime/sample/sampler.h"
 #include "tools/cli/exit_code.h"
 #include "tools/cli/size.h"
@@ -53,10 +54,18 @@ void add_output(CLI::App &app, RunOptions *o) {
   app.add_option("--profile", o->profile_file, "write a trace for Perfetto (ui.perfetto.dev)");
 }
 
+// A check of --device: what is wrong, or "".
+std::string is_device(const std::string &text) {
+  if (text == "list") throw CLI::CallForVersion(list_devices(), 0); // shows it and ends well
+  DeviceChoice choice;
+  return parse_device(text.c_str(), &choice).message();
+}
+
 void add_machine(CLI::App &app, RunOptions *o, std::string *kv_memory) {
   app.add_option("--chunk", o->chunk, "feed the prompt N tokens at a time")->check(CLI::Range(1, 32768));
-  app.add_option("--device", o->device, "cpu or cuda (default: cpu if the model has code for it, else cuda)")
-      ->check(CLI::IsMember({"cpu", "cuda"}));
+  app.add_option("--device", o->device,
+                 "cpu, cuda or cuda:N (default: cpu if the model has code for it, else cuda); list: show them")
+      ->check(is_device);
   app.add_option("--threads", o->threads, "default: what affinity and cgroup allow")->check(CLI::Range(1, 1024));
   app.add_option("--kv-memory", *kv_memory, "bytes for the KV cache, e.g. 512M (default: the whole context)");
   app.add_option("--max-sequences", o->max_sequences, "sequences that the KV cache has room for (default 1)")

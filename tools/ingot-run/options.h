@@ -24,7 +24,7 @@ struct RunOptions {
   bool print_tokens = false;
   std::string logits_file, profile_file;
   uint32_t chunk = 0; // 0: as many as a step takes
-  std::string device; // "cpu", "cuda"; "": what the model has code for
+  std::string device; // "cpu", "cuda", "cuda:N"; "": what the model has code for
   uint32_t threads = 0;
   size_t kv_memory = 0;
   uint32_t max_sequences = 1;

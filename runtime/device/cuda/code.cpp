@@ -10,10 +10,6 @@ namespace {
 constexpr int oldest_architecture = 80;
 constexpr uint32_t shared_without_asking = 48u << 10;
 
-Status attribute(Driver &driver, const Card &card, CUdevice_attribute which, int *value) {
-  return INGOT_CUDA(driver, cuDeviceGetAttribute, value, which, card.device);
-}
-
 bool runs_cubin(uint32_t level, int architecture) {
   return level / 10 == uint32_t(architecture) / 10 && level <= uint32_t(architecture);
 }
@@ -39,23 +35,6 @@ struct Holdings {
 };
 
 } // namespace
-
-Status look_at(Driver &driver, Card *card) {
-  int major = 0, minor = 0, count = 0;
-  INGOT_TRY(INGOT_CUDA(driver, cuDeviceGetCount, &count));
-  if (count == 0)
-    return Status::error(Code::unsupported,
-                         "no CUDA device: the driver sees no GPU (is CUDA_VISIBLE_DEVICES empty?); run on the CPU "
-                         "(--device cpu)");
-  INGOT_TRY(INGOT_CUDA(driver, cuDeviceGet, &card->device, 0));
-  INGOT_TRY(INGOT_CUDA(driver, cuDeviceGetName, card->name, sizeof card->name - 1, card->device));
-  INGOT_TRY(attribute(driver, *card, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, &major));
-  INGOT_TRY(attribute(driver, *card, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, &minor));
-  INGOT_TRY(attribute(driver, *card, CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, &card->shared_bytes));
-  INGOT_TRY(attribute(driver, *card, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, &card->processors));
-  card->architecture = 10 * major + minor;
-  return {};
-}
 
 Status KernelCode::choose(const Artifact &artifact, const plan::Program &program, const Card &card) {
   artifact_ = &artifact;

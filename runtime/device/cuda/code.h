@@ -4,19 +4,9 @@
 // without one, or when the driver does not know it, the highest PTX that is not above the GPU.
 #pragma once
 #include "runtime/artifact/artifact.h"
-#include "runtime/device/cuda/driver.h"
+#include "runtime/device/cuda/card.h"
 
 namespace ingot::cuda {
-
-// What the card is and has.
-struct Card {
-  CUdevice device = 0;
-  char name[96] = {};
-  int architecture = 0; // 10 * major + minor
-  int shared_bytes = 0; // dynamic shared memory that a CTA may ask for
-  int processors = 0;
-};
-Status look_at(Driver &driver, Card *card);
 
 class KernelCode {
 public:

@@ -93,7 +93,7 @@ Status CudaExecutor::open(const Artifact &artifact, const DeviceOptions &options
 Status CudaExecutor::open_all() {
   INGOT_TRY(predict());
   INGOT_TRY(driver_.open());
-  INGOT_TRY(look_at(driver_, &card_));
+  INGOT_TRY(look_at(driver_, options_.card, &card_));
   INGOT_TRY(code_.choose(*artifact_, *program_, card_));
   INGOT_TRY(INGOT_CUDA(driver_, cuDevicePrimaryCtxRetain, &context_, card_.device));
   INGOT_TRY(enter());

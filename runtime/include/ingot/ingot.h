@@ -17,8 +17,8 @@
  * Threads: a model is immutable and may be used by any number of threads. A session, and a detokenizer, serve one
  * thread at a time; ingot_cancel() alone may be called from anywhere, signal handlers included.
  *
- * GPUs: a session runs on the processors or on one GPU (ingot_session_options.device). The first GPU that the driver
- * shows is taken (CUDA_VISIBLE_DEVICES chooses; INGOT_CUDA_DRIVER names another driver library); a call leaves its
+ * GPUs: a session runs on the processors or on one GPU (ingot_session_options.device), of those that the driver shows
+ * (CUDA_VISIBLE_DEVICES may hide some; INGOT_CUDA_DRIVER names another driver library); a call leaves the GPU's
  * primary context current in the calling thread. Sessions of one ingot_model on one GPU, in any threads, share one copy
  * of its weights: the first that opens uploads it (others wait), the last that closes frees it. A kernel's wild access, a hardware error, or a step that does not end
  * in watchdog_seconds loses the GPU for the whole process: the call returns INGOT_DEVICE_LOST, and so does every later
@@ -91,7 +91,8 @@ typedef uint32_t ingot_sequence; /* a number of the session's; not an index of a
 
 typedef struct ingot_session_options {
   size_t size;            /* sizeof(ingot_session_options): lets later versions add fields */
-  const char *device;     /* "cpu", "cuda", or NULL: the CPU if the model has code for it, else CUDA */
+  const char *device;     /* "cpu", "cuda" (the first GPU), "cuda:N", or NULL: the CPU if the model has code for it, else
+                           * CUDA */
   uint32_t threads;       /* CPU; 0: what affinity and cgroup quota allow */
   uint32_t max_sequences; /* that live at one time */
   uint32_t max_context;   /* 0: the model's; else at most that */

@@ -121,6 +121,16 @@ TEST(CudaFaults, NoCard) {
   expect_unsupported(toy.artifact, {"no CUDA device", "CUDA_VISIBLE_DEVICES"});
 }
 
+TEST(CudaFaults, ACardThatIsNotThereIsNamedWithThoseThatAre) {
+  GpuToy toy;
+  emulate("devices=2");
+  Session session;
+  Status status = session.open(toy.artifact, {.device = {DeviceKind::cuda, 2}});
+  EXPECT_EQ(status.code(), Code::unsupported);
+  EXPECT_STREQ(status.message(), "no GPU cuda:2: the driver shows 2, cuda:0 (Emulated sm_90), "
+                                 "cuda:1 (Emulated sm_90 (1))");
+}
+
 TEST(CudaFaults, AnArchitectureThatTheArtifactDoesNotHold) {
   GpuToy only_90({.ptx80 = false, .cubin90 = true}), both;
   emulate("sm=86");

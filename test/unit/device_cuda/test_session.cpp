@@ -98,6 +98,47 @@ TEST(CudaSession, AnArtifactWithoutCpuCodeRunsByItself) {
   EXPECT_NE(std::string(status.message()).find("--device cuda"), std::string::npos) << status.message();
 }
 
+TEST(CudaSession, RunsOnTheCardThatIsAskedFor) {
+  GpuToy toy;
+  std::vector<int32_t> tokens = tokens_of(2, 9);
+  emulate("devices=3");
+  Session session;
+  uint32_t sequence;
+  Rows rows;
+  ASSERT_TRUE(session.open(toy.artifact, {.device = {DeviceKind::cuda, 2}}).ok());
+  EXPECT_STREQ(session.device_facts().name, "Emulated sm_90 (2)");
+  ASSERT_TRUE(session.create(&sequence).ok() && feed(session, sequence, tokens, 4, &rows).ok());
+  EXPECT_EQ(rows, must_run(toy.artifact, {.device = DeviceKind::cpu}, tokens, 9));
+}
+
+TEST(Devices, HaveNamesThatAreReadAndListed) {
+  struct {
+    const char *text;
+    DeviceKind kind;
+    uint32_t card;
+  } good[] = {{nullptr, DeviceKind::automatic, 0},
+              {"cpu", DeviceKind::cpu, 0},
+              {"cuda", DeviceKind::cuda, 0},
+              {"cuda:0", DeviceKind::cuda, 0},
+              {"cuda:17", DeviceKind::cuda, 17}};
+  for (const auto &each : good) {
+    DeviceChoice choice;
+    ASSERT_TRUE(parse_device(each.text, &choice).ok()) << each.text;
+    EXPECT_TRUE(choice.kind == each.kind && choice.card == each.card) << each.text;
+  }
+  for (const char *bad : {"", "gpu", "cuda:", "cuda:-1", "cuda:1x", "cuda1", "cuda: 1", "cuda:99999", "cpu:0"}) {
+    DeviceChoice choice;
+    EXPECT_EQ(parse_device(bad, &choice).code(), Code::usage) << bad;
+  }
+  emulate("devices=2,sm=86");
+  std::string list = list_devices();
+  EXPECT_TRUE(list.starts_with("cpu     ")) << list;
+  EXPECT_NE(list.find("\ncuda:0  Emulated sm_86, sm_86, 17.2 GB\ncuda:1  Emulated sm_86 (1)"), std::string::npos)
+      << list;
+  emulate("devices=0");
+  EXPECT_NE(list_devices().find("\ncuda    no CUDA device"), std::string::npos) << list_devices();
+}
+
 TEST(CudaSession, MemoryIsWhatWasPredicted) {
   GpuToy toy({.max_context = 1024});
   for (uint32_t sequences : {1u, 5u})

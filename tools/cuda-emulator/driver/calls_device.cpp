@@ -6,6 +6,10 @@
 namespace ingot::cuda {
 using namespace emulator;
 
+static bool exists(const Driver &driver, CUdevice device) {
+  return device >= 0 && unsigned(device) < driver.settings.devices;
+}
+
 CUresult cuInit(unsigned int flags) {
   return call(Call::cuInit, Needs::nothing, [&](Driver &driver, Lock &) {
     if (!driver.settings_error.ok()) return CUDA_ERROR_SYSTEM_NOT_READY;
@@ -49,10 +53,10 @@ CUresult cuDeviceGetCount(int *count) {
 }
 
 CUresult cuDeviceGet(CUdevice *device, int ordinal) {
-  return call(Call::cuDeviceGet, Needs::initialised, [&](Driver &, Lock &) {
+  return call(Call::cuDeviceGet, Needs::initialised, [&](Driver &driver, Lock &) {
     if (!device) return CUDA_ERROR_INVALID_VALUE;
-    if (ordinal != 0) return CUDA_ERROR_INVALID_DEVICE;
-    *device = 0;
+    if (!exists(driver, ordinal)) return CUDA_ERROR_INVALID_DEVICE;
+    *device = ordinal;
     return CUDA_SUCCESS;
   });
 }
@@ -60,8 +64,10 @@ CUresult cuDeviceGet(CUdevice *device, int ordinal) {
 CUresult cuDeviceGetName(char *name, int length, CUdevice device) {
   return call(Call::cuDeviceGetName, Needs::initialised, [&](Driver &driver, Lock &) {
     if (!name || length <= 0) return CUDA_ERROR_INVALID_VALUE;
-    if (device != 0) return CUDA_ERROR_INVALID_DEVICE;
-    snprintf(name, size_t(length), "Emulated sm_%u", driver.settings.sm);
+    if (!exists(driver, device)) return CUDA_ERROR_INVALID_DEVICE;
+    std::string text = "Emulated sm_" + std::to_string(driver.settings.sm);
+    if (device > 0) text += " (" + std::to_string(device) + ")";
+    snprintf(name, size_t(length), "%s", text.c_str());
     return CUDA_SUCCESS;
   });
 }
@@ -69,7 +75,7 @@ CUresult cuDeviceGetName(char *name, int length, CUdevice device) {
 CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute which, CUdevice device) {
   return call(Call::cuDeviceGetAttribute, Needs::initialised, [&](Driver &driver, Lock &) {
     if (!value) return CUDA_ERROR_INVALID_VALUE;
-    if (device != 0) return CUDA_ERROR_INVALID_DEVICE;
+    if (!exists(driver, device)) return CUDA_ERROR_INVALID_DEVICE;
     if (attribute(driver.card, driver.settings, which, value)) return CUDA_SUCCESS;
     return driver.refuse(CUDA_ERROR_INVALID_VALUE, "cuDeviceGetAttribute: attribute %d is not emulated", int(which));
   });
@@ -78,7 +84,7 @@ CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute which, CUdevice dev
 CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice device) {
   return call(Call::cuDeviceTotalMem_v2, Needs::initialised, [&](Driver &driver, Lock &) {
     if (!bytes) return CUDA_ERROR_INVALID_VALUE;
-    if (device != 0) return CUDA_ERROR_INVALID_DEVICE;
+    if (!exists(driver, device)) return CUDA_ERROR_INVALID_DEVICE;
     *bytes = driver.settings.memory;
     return CUDA_SUCCESS;
   });
@@ -87,8 +93,11 @@ CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice device) {
 CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device) {
   return call(Call::cuDevicePrimaryCtxRetain, Needs::initialised, [&](Driver &driver, Lock &) {
     if (!context) return CUDA_ERROR_INVALID_VALUE;
-    if (device != 0) return CUDA_ERROR_INVALID_DEVICE;
+    if (!exists(driver, device)) return CUDA_ERROR_INVALID_DEVICE;
     if (driver.sticky != CUDA_SUCCESS) return driver.sticky; // only a new process mends it
+    if (driver.retained && driver.device != device)
+      return driver.refuse(CUDA_ERROR_NOT_SUPPORTED, "the emulator has the context of one card at a time");
+    driver.device = device;
     if (!driver.retained)
       if (CUresult result = driver.open_context(); result != CUDA_SUCCESS) return result;
     ++driver.retained;
@@ -99,8 +108,8 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device) {
 
 CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device) {
   return call(Call::cuDevicePrimaryCtxRelease_v2, Needs::initialised, [&](Driver &driver, Lock &lock) {
-    if (device != 0) return CUDA_ERROR_INVALID_DEVICE;
-    if (!driver.retained) return CUDA_ERROR_INVALID_CONTEXT;
+    if (!exists(driver, device)) return CUDA_ERROR_INVALID_DEVICE;
+    if (!driver.retained || driver.device != device) return CUDA_ERROR_INVALID_CONTEXT;
     if (driver.retained == 1) {
       (void)finish_all(driver, lock);
       driver.close_context();
@@ -111,8 +120,8 @@ CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device) {
 }
 
 CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice device, unsigned int flags) {
-  return call(Call::cuDevicePrimaryCtxSetFlags_v2, Needs::initialised, [&](Driver &, Lock &) {
-    if (device != 0) return CUDA_ERROR_INVALID_DEVICE;
+  return call(Call::cuDevicePrimaryCtxSetFlags_v2, Needs::initialised, [&](Driver &driver, Lock &) {
+    if (!exists(driver, device)) return CUDA_ERROR_INVALID_DEVICE;
     return flags & ~0x1fu || (flags & 7) == 3 || (flags & 7) > 4 ? CUDA_ERROR_INVALID_VALUE : CUDA_SUCCESS;
   });
 }

@@ -1,6 +1,6 @@
-// The state of the emulated driver: one card, its primary context, everything alive in it, and the way every call
-// enters (`call`): counted, refused when it comes too early, without a context, after a sticky error or inside a
-// capture, failed when the settings say so, logged.
+// The state of the emulated driver: equal cards, of which one at a time has a primary context, everything alive in it,
+// and the way every call enters (`call`): counted, refused when it comes too early, without a context, after a sticky
+// error or inside a capture, failed when the settings say so, logged.
 //
 // Invariants
 // 1. One lock is held by every call from start to end, also while kernels run; only a hung kernel lets it go.
@@ -50,6 +50,7 @@ public:
 
   // The primary context. `serial` changes with every first retain, so that an old handle is known as destroyed.
   unsigned retained = 0;
+  cuda::CUdevice device = 0; // whose it is
   cuda::CUcontext context = nullptr;
   uint64_t contexts = 0;
   cuda::CUresult sticky = cuda::CUDA_SUCCESS;

@@ -91,7 +91,7 @@ struct Reader {
     Settings &s = settings;
     if (key == "sm") return number(s.sm, 70, 129);
     if (key == "sms") return number(s.sms, 1, 1024);
-    if (key == "devices") return number(s.devices, 0, 1);
+    if (key == "devices") return number(s.devices, 0, 8);
     if (key == "memory") return read_size(value, &s.memory) && s.memory > 0;
     if (key == "driver") return number(s.driver, 1000, 99990);
     if (key == "seed") return number(s.seed, 0, ~uint64_t(0));

@@ -20,7 +20,7 @@ struct Injection {
 struct Settings {
   unsigned sm = 90;     // 10 * major + minor of the compute capability
   unsigned sms = 132;   // multiprocessors
-  unsigned devices = 1; // 0: a machine without a card
+  unsigned devices = 1; // equal cards, of which one at a time has a context; 0: a machine without a card
   size_t memory = size_t(16) << 30;
   int driver = 12040;       // as cuDriverGetVersion answers
   uint64_t seed = 0;        // 0: work runs as late as is legal, 1: at once, others: drawn
@@ -33,8 +33,8 @@ struct Settings {
   bool profile = false;     // count instructions by kernel: dependent launches run one by one
   bool strict_exit = false; // a leak ends the process with code 97
   std::vector<Injection> injections;
-  std::string hang;     // kernel that never ends
-  unsigned mutate = 0;  // line of the PTX that `mutant` replaces; 0: none
+  std::string hang;    // kernel that never ends
+  unsigned mutate = 0; // line of the PTX that `mutant` replaces; 0: none
   std::string mutant;
   std::string coverage; // file for the lines of the PTX that ran
   std::string log;      // file that the log is appended to; empty: only faults and leaks, on stderr
