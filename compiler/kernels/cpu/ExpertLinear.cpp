@@ -15,20 +15,14 @@ struct Kernel {
   Value input = frame.inputRow(e, root.getInput(), e.i64c(0));
   Value indices = frame.inputRow(e, root.getIndices(), e.i64c(0));
   Value weights = frame.weightAddress(e, root.getWeightAttr());
-  Value bias = root.getBias() ? frame.weightAddress(e, root.getBiasAttr()) : Value();
   int64_t units = variant.linear.units(shape.linear);
 
   Value rowOf(Value product) { return e.udiv(product, shape.slots); }
   Value slotOf(Value product) { return e.urem(product, shape.slots); }
 
-  // Invariant 3; a NaN is expert 0.
   Value expertOf(Value product) {
     Value row = e.imul(rowOf(product), rowStride(shape.slots));
-    Value index = e.load(e.f32, e.at(indices, e.iadd(row, e.imul(slotOf(product), 4))));
-    Value zero = e.constant(e.f32, 0.0), last = e.constant(e.f32, double(shape.experts - 1));
-    index = e.select(e.less(zero, index), index, zero);
-    index = e.select(e.less(last, index), last, index);
-    return e.b.create<arith::FPToUIOp>(e.i64, index);
+    return cpu::expertOf(e, shape, e.load(e.f32, e.at(indices, e.iadd(row, e.imul(slotOf(product), 4)))));
   }
 
   Value weightsOf(Value expert) {
@@ -41,24 +35,8 @@ struct Kernel {
     return shape.sharedInput ? row : e.at(row, e.imul(slotOf(product), shape.linear.cols * 4));
   }
 
-  // 16 columns of a product: with its bias to its slot of the result, which may begin anywhere in the row.
   void store(Value product, Value expert, Value unit, Value lanes) {
-    int64_t cols = shape.linear.rows;
-    Value column = e.imul(unit, laneCount), inside = e.firstLanes(e.isub(e.i64c(cols), column));
-    Value offset = e.iadd(e.imul(slotOf(product), cols), column);
-    bool whole = cols % laneCount == 0;
-    if (bias) {
-      Value from = e.at(bias, e.imul(e.iadd(e.imul(expert, cols), column), 4));
-      Value none = e.lanes(0.0);
-      Value addend = whole ? e.loadLanes(from)
-                           : Value(e.b.create<LLVM::MaskedLoadOp>(e.lanesType(), from, inside, ValueRange{none}, 4));
-      lanes = e.add(lanes, addend);
-    }
-    Value to = e.at(frame.resultRow(e, frame.results[0], rowOf(product)), e.imul(offset, 4));
-    if (whole)
-      e.store(lanes, to);
-    else
-      e.b.create<LLVM::MaskedStoreOp>(lanes, to, inside, 4);
+    storeProduct(e, frame, root, shape, {rowOf(product), slotOf(product), expert}, unit, lanes);
   }
 
   void byProduct() {
@@ -104,9 +82,39 @@ struct Kernel {
 
 } // namespace
 
+uint32_t fewRows(const ExpertShape &shape) { return std::max<uint64_t>(1, shape.experts / (2 * shape.slots)); }
+
+Value expertOf(Emitter &e, const ExpertShape &shape, Value index) {
+  Value zero = e.constant(e.f32, 0.0), last = e.constant(e.f32, double(shape.experts - 1));
+  index = e.select(e.less(zero, index), index, zero);
+  index = e.select(e.less(last, index), last, index);
+  return e.b.create<arith::FPToUIOp>(e.i64, index);
+}
+
+void storeProduct(Emitter &e, const LaunchFrame &frame, decoder::ExpertLinearOp root, const ExpertShape &shape,
+                  const Product &product, Value unit, Value lanes) {
+  int64_t cols = shape.linear.rows;
+  Value column = e.imul(unit, laneCount), inside = e.firstLanes(e.isub(e.i64c(cols), column));
+  Value offset = e.iadd(e.imul(product.slot, cols), column);
+  bool whole = cols % laneCount == 0;
+  if (root.getBias()) {
+    Value bias = frame.weightAddress(e, root.getBiasAttr());
+    Value from = e.at(bias, e.imul(e.iadd(e.imul(product.expert, cols), column), 4));
+    Value none = e.lanes(0.0);
+    Value addend = whole ? e.loadLanes(from)
+                         : Value(e.b.create<LLVM::MaskedLoadOp>(e.lanesType(), from, inside, ValueRange{none}, 4));
+    lanes = e.add(lanes, addend);
+  }
+  Value to = e.at(frame.resultRow(e, frame.results[0], product.row), e.imul(offset, 4));
+  if (whole)
+    e.store(lanes, to);
+  else
+    e.b.create<LLVM::MaskedStoreOp>(lanes, to, inside, 4);
+}
+
 SmallVector<ExpertVariant> expertVariants(const ExpertShape &shape, Machine machine) {
   SmallVector<ExpertVariant> variants;
-  uint32_t few = std::max<uint64_t>(1, shape.experts / (2 * shape.slots));
+  uint32_t few = fewRows(shape);
   for (const LinearVariant &linear : linearVariants(shape.linear, machine)) {
     if (linear.per == 1) variants.push_back({linear, false}), variants.back().linear.maxRows = few;
     if (linear.maxRows == UINT32_MAX) variants.push_back({linear, true});

@@ -33,6 +33,19 @@ llvm::SmallVector<ExpertVariant> expertVariants(const ExpertShape &shape, Machin
 void emitExpertLinear(Emitter &e, const LaunchFrame &frame, decoder::ExpertLinearOp root, const ExpertShape &shape,
                       const ExpertVariant &variant);
 
+/// The expert that an index names, i64: clamped (invariant 3), a NaN is expert 0.
+Value expertOf(Emitter &e, const ExpertShape &shape, Value index);
+
+struct Product {
+  Value row, slot, expert; // i64
+};
+/// 16 columns of a product, with its bias, to its slot of the result, which may begin anywhere in the row.
+void storeProduct(Emitter &e, const LaunchFrame &frame, decoder::ExpertLinearOp root, const ExpertShape &shape,
+                  const Product &product, Value unit, Value lanes);
+
+/// Up to so many rows products hardly share an expert: each reads its own.
+uint32_t fewRows(const ExpertShape &shape);
+
 /// What the root is; errors where no kernel fits.
 mlir::FailureOr<ExpertShape> expertShape(const LaunchFrame &frame, decoder::ExpertLinearOp root);
 

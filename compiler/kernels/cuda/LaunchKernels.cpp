@@ -1,6 +1,7 @@
 // Dispatch of launch regions: native kernels first, else lanes.
 #include "compiler/kernels/cuda/LaunchKernels.h"
 #include "compiler/kernels/cuda/Attend.h"
+#include "compiler/kernels/cuda/ExpertLinear.h"
 #include "compiler/kernels/cuda/Linear.h"
 #include "compiler/kernels/cuda/LinearF32.h"
 #include "compiler/kernels/cuda/Worker.h"
@@ -18,9 +19,10 @@ FailureOr<LaunchKernels> CudaKernels::generate(decoder::LaunchOp launch) {
     if (failed(shape)) return failure();
     if (isTensorAttend(*shape)) return generateTensorAttend(*frame, attend, *shape);
   }
-  if (isa_and_nonnull<decoder::LinearOp>(launch.getRoot())) {
+  if (isa_and_nonnull<decoder::LinearOp, decoder::ExpertLinearOp>(launch.getRoot())) {
     std::string stem = cpu::kernelStem(launch, hash(launch));
     auto native = generateTensorLinear(launch, stem, module, options.exactActivations);
+    if (succeeded(native) && !*native) native = generateExpertLinear(launch, stem, module, options.exactActivations);
     if (succeeded(native) && !*native) native = generateFloatLinear(launch, stem, module);
     if (failed(native)) return failure();
     if (*native) return **native;

@@ -18,14 +18,18 @@ bool findPrologue(decoder::LinearOp root, decoder::NormOp &norm) {
   return isa<BlockArgument>(norm ? norm.getInput() : root.getInput());
 }
 
-namespace {
+Activations activationsOf(const WeightFormat &format) {
+  if (format.type == WeightFormat::Type::f32) return Activations::f32;
+  return format.type == WeightFormat::Type::bf16 ? Activations::bf16 : Activations::f16;
+}
 
 // bf16 has 8 bits of significand, f16 has 11: so many terms hold an f32's 24, or nearly (22).
 uint32_t termsOf(Activations activations, bool exact) {
-  if (!exact || activations == Activations::int8) return 1;
+  if (!exact || activations == Activations::int8 || activations == Activations::f32) return 1;
   return activations == Activations::bf16 ? 3 : 2;
 }
 
+namespace {
 struct Row {
   uint32_t maxRows, tokens;
 };
@@ -50,8 +54,7 @@ FailureOr<std::optional<LaunchKernels>> generateTensorLinear(decoder::LaunchOp l
   auto unit = cpu::epilogueUnitBlocks(*frame, root);
   if (failed(unit)) return failure();
 
-  bool brains = weight.format.type == WeightFormat::Type::bf16;
-  Activations activations = int8 ? Activations::int8 : brains ? Activations::bf16 : Activations::f16;
+  Activations activations = int8 ? Activations::int8 : activationsOf(weight.format);
   LinearShape shape{weight.format, weight.rows, weight.cols, activations, termsOf(activations, exactActivations),
                     *unit};
   if (!canPrepare(shape) || !StreamTiling::of(shape, kOne.tokens) || !StreamTiling::of(shape, kFew.tokens))
@@ -63,7 +66,7 @@ FailureOr<std::optional<LaunchKernels>> generateTensorLinear(decoder::LaunchOp l
   kernels.preparedBytesPerRow = shape.preparedBytes();
   KernelVariant prepare;
   prepare.kernel = stem + "_prepare";
-  if (failed(emitLinearPrepare(module, *frame, root, prologue, shape, prepare))) return failure();
+  if (failed(emitLinearPrepare(module, *frame, root.getInput(), prologue, shape, prepare))) return failure();
   kernels.prepare.push_back(prepare);
 
   LinearKernel kernel{module, *frame, root, shape};

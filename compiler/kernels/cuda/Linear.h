@@ -1,6 +1,7 @@
 // The door to native linears: launches whose root is a linear with 16-, 8- or 4-bit weights, on tensor cores.
 #pragma once
 #include "compiler/kernels/cpu/LaunchFrame.h"
+#include "compiler/kernels/cuda/LinearShape.h"
 #include "passes/lower/KernelGenerator.h"
 
 namespace ingot::cuda {
@@ -10,5 +11,10 @@ namespace ingot::cuda {
 /// `exactActivations`: enough terms that products are those of f32 activations up to the rounding of sums.
 mlir::FailureOr<std::optional<LaunchKernels>> generateTensorLinear(decoder::LaunchOp launch, const std::string &stem,
                                                                    mlir::ModuleOp module, bool exactActivations);
+
+/// Floating activations that go with a weight.
+Activations activationsOf(const WeightFormat &format);
+/// How many terms they are cut into.
+uint32_t termsOf(Activations activations, bool exact);
 
 } // namespace ingot::cuda

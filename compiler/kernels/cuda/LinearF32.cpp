@@ -47,7 +47,7 @@ FailureOr<std::optional<LaunchKernels>> generateFloatLinear(decoder::LaunchOp la
   if (prologue) {
     KernelVariant prepare;
     prepare.kernel = stem + "_prepare";
-    if (failed(emitLinearPrepare(module, *frame, root, prologue, shape, prepare))) return failure();
+    if (failed(emitLinearPrepare(module, *frame, root.getInput(), prologue, shape, prepare))) return failure();
     kernels.prepare.push_back(prepare);
     kernels.preparedBytesPerRow = linear.inputStride = shape.preparedBytes();
     linear.input = [&](Emitter &e) { return e.slotPointer(frame->preparedSlot); };

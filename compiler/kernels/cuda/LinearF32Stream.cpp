@@ -40,13 +40,14 @@ struct Stream {
   Value run = m.g, quad = m.t, split = e.iand(m.warp, e.i32c(kSplits - 1)), part = e.lshr(m.warp, 2);
   Value ring = m.shared(e.imul(m.warp, int64_t(tiling.ring *stageBytes(tiling))));
   Value sums = m.shared(e.i32c(ringBytes(tiling)));
-  Value weights = m.global(linear.kernel.frame.weightAddress(e, linear.kernel.root.getWeightAttr()));
+  Value allWeights = m.global(linear.kernel.weightAddress(e)); // of the first expert
   Value input = m.global(linear.input(e));
   Value oddRun = e.shl(e.iand(run, e.i32c(1)), 6);
   Value ownWeights = e.ior(e.ior(e.shl(run, 8), oddRun), e.shl(quad, 4)); // column j: xor 64 j
   Value ownInput = e.shl(run, 4);
   // Of the item.
-  Value firstBlock = {}, firstToken = {};
+  Value weights = {}, firstBlock = {}, firstToken = {};
+  Words rows = {}; // ptr<1>: of the lane's pieces of activations
 
   //===- filling the ring -----------------------------------------------------------------------------------------===//
 
@@ -84,23 +85,30 @@ struct Stream {
   }
 
   // Piece p of 16 bytes: token p / 8, run p % 8.
+  uint32_t pieces() { return tiling.tokens * kRuns; }
+  void openRows() {
+    rows.clear();
+    Value last = e.isub(e.trunc(e.i32, e.rows()), e.i32c(1));
+    for (uint32_t first = 0; first < pieces(); first += 32) {
+      Value token = e.lshr(e.iadd(m.lane, int64_t(first)), 3);
+      Value row = linear.kernel.experts ? linear.kernel.experts->preparedRow(m, token)
+                                        : e.zext(e.i64, e.umin(e.iadd(e.trunc(e.i32, firstToken), token), last));
+      rows.push_back(m.advance(input, e.imul(row, int64_t(linear.inputStride))));
+    }
+  }
   void fetchInput(Value index) {
     Value to = m.advance(slot(index), tiling.together * kBlockBytes), stage = stageOf(index);
-    Value last = e.isub(e.trunc(e.i32, e.rows()), e.i32c(1));
-    uint32_t pieces = tiling.tokens * kRuns;
-    for (uint32_t first = 0; first < pieces; first += 32) {
+    for (uint32_t first = 0; first < pieces(); first += 32) {
       auto copy = [&] {
         Value piece = e.iadd(m.lane, int64_t(first));
-        Value row = e.umin(e.iadd(e.trunc(e.i32, firstToken), e.lshr(piece, 3)), last);
-        Value k = firstColumn(stage, e.iand(piece, e.i32c(kRuns - 1))), bytes = piecesBytes(e, k);
-        Value from = m.advance(input, e.imul(e.zext(e.i64, row), int64_t(linear.inputStride)));
-        m.copy(m.advance(to, e.shl(piece, 4)), m.advance(from, e.shl(k, 2)), bytes);
+        Value k = firstColumn(stage, e.iand(piece, e.i32c(kRuns - 1))), bytes = piecesBytes(k);
+        m.copy(m.advance(to, e.shl(piece, 4)), m.advance(rows[first / 32], e.shl(k, 2)), bytes);
       };
-      first + 32 <= pieces ? copy() : e.ifThen(e.ult(m.lane, e.i32c(pieces - first)), copy);
+      first + 32 <= pieces() ? copy() : e.guard(e.ult(m.lane, e.i32c(pieces() - first)), copy);
     }
   }
   // Of columns [k, k + 4): those before K; k = 0 where there is none.
-  Value piecesBytes(Emitter &e, Value &k) {
+  Value piecesBytes(Value &k) {
     if (!padded) return {};
     Value cols = e.i32c(shape.cols), inside = e.ult(k, cols);
     Value bytes = e.guarded(inside, e.shl(e.umin(e.isub(cols, k), e.i32c(4)), 2), e.i32c(0));
@@ -180,10 +188,14 @@ struct Stream {
   void emit(Value item, int64_t units) {
     firstToken = e.imul(e.udiv(item, units), int64_t(tiling.tokens));
     Value group = e.urem(item, units);
+    const ExpertItems *experts = linear.kernel.experts;
+    if (experts) experts->open(m, e.udiv(item, units));
+    weights = experts ? m.advance(allWeights, experts->weightOffset(e)) : allWeights;
     firstBlock = e.imul(e.trunc(e.i32, group), int64_t(tiling.blocks));
     uint32_t early = std::min<int64_t>(tiling.ring - 1, sequence);
     for (uint32_t i = 0; i < early; ++i) fetchWeights(e.i32c(i));
-    e.b.create<ptx::GriddepWaitOp>();
+    if (!experts) e.b.create<ptx::GriddepWaitOp>();
+    openRows();
     for (uint32_t i = 0; i + 1 < tiling.ring; ++i) { // the first group holds all weights so far
       if (i < early) fetchInput(e.i32c(i));
       m.commit();
@@ -219,7 +231,10 @@ LogicalResult emitFloatStream(const FloatLinear &linear, const FloatStreamTiling
   TensorEmitter m(e);
   auto id = [&](ptx::Register which) { return e.zext(e.i64, e.b.create<ptx::IdOp>(e.i32, which)); };
   Stream stream{m, linear, tiling};
-  auto loop = e.itemLoop(id(ptx::Register::block), itemCount(e, variant), id(ptx::Register::blocks));
+  const ExpertItems *experts = linear.kernel.experts;
+  if (experts) e.b.create<ptx::GriddepWaitOp>(); // behind which they are known
+  Value items = experts ? experts->count(m, variant.units) : itemCount(e, variant);
+  auto loop = e.itemLoop(id(ptx::Register::block), items, id(ptx::Register::blocks));
   {
     OpBuilder::InsertionGuard guard(e.b);
     e.b.setInsertionPointToStart(loop.getBody());

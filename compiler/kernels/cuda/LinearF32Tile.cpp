@@ -49,10 +49,11 @@ struct Tile {
   Value window = tiling.parallel > 1 ? e.urem(m.warp, tiling.parallel) : e.i32c(0);
   Value block = e.udiv(m.warp, tiling.parallel);
   Value input = m.global(linear.input(e));
-  Value allWeights = m.global(linear.kernel.frame.weightAddress(e, linear.kernel.root.getWeightAttr()));
-  Value ownSums = {}; // of token g, rows 4t ..
+  Value allWeights = m.global(linear.kernel.weightAddress(e)); // of the first expert
+  Value ownSums = {};                                          // of token g, rows 4t ..
   // Of the item.
   Value weights = {}, firstToken = {};
+  Words rows = {}; // ptr<1>: of the activations that the thread copies
 
   //===- filling the ring -----------------------------------------------------------------------------------------===//
 
@@ -75,14 +76,23 @@ struct Tile {
   }
 
   // A thread copies the same 4 columns of the same rows of every window.
-  void fetchInput(Value index, Value slot) {
-    uint32_t lines = std::min<uint32_t>(llvm::bit_floor(layout.threads() / layout.pieces()), tiling.tokens);
-    Value part = e.urem(m.thread, layout.pieces()), line = e.udiv(m.thread, layout.pieces());
+  uint32_t lines() { return std::min<uint32_t>(llvm::bit_floor(layout.threads() / layout.pieces()), tiling.tokens); }
+  Value ownLine() { return e.udiv(m.thread, layout.pieces()); }
+  void openRows() {
+    rows.clear();
     Value last = e.isub(e.trunc(e.i32, e.rows()), e.i32c(1));
+    for (uint32_t first = 0; first < tiling.tokens; first += lines()) {
+      Value token = e.iadd(ownLine(), int64_t(first));
+      Value row = linear.kernel.experts ? linear.kernel.experts->preparedRow(m, token)
+                                        : e.zext(e.i64, e.umin(e.iadd(e.trunc(e.i32, firstToken), token), last));
+      rows.push_back(m.advance(input, e.imul(row, int64_t(linear.inputStride))));
+    }
+  }
+  void fetchInput(Value index, Value slot) {
+    Value part = e.urem(m.thread, layout.pieces()), line = ownLine();
     auto copy = [&] {
-      for (uint32_t first = 0; first < tiling.tokens; first += lines) {
-        Value row = e.umin(e.iadd(e.trunc(e.i32, firstToken), e.iadd(line, int64_t(first))), last);
-        Value from = m.advance(input, e.imul(e.zext(e.i64, row), int64_t(linear.inputStride)));
+      for (uint32_t first = 0; first < tiling.tokens; first += lines()) {
+        Value from = rows[first / lines()];
         for (uint32_t window = 0; window < tiling.parallel; ++window) {
           Value k = e.iadd(firstColumn(e.i32c(window), index), e.shl(part, 2)), bytes;
           if (padded) {
@@ -96,7 +106,7 @@ struct Tile {
         }
       }
     };
-    uint32_t busy = lines * layout.pieces();
+    uint32_t busy = lines() * layout.pieces();
     busy == layout.threads() ? copy() : e.guard(e.ult(m.thread, e.i32c(busy)), copy);
   }
 
@@ -158,14 +168,18 @@ struct Tile {
   void emit(Value item, int64_t units) {
     firstToken = e.imul(e.udiv(item, units), int64_t(tiling.tokens));
     Value group = e.urem(item, units);
+    const ExpertItems *experts = linear.kernel.experts;
+    if (experts) experts->open(m, e.udiv(item, units));
+    Value first = experts ? m.advance(allWeights, experts->weightOffset(e)) : allWeights;
     Value own = e.iadd(e.imul(group, int64_t(tiling.blocks)), e.zext(e.i64, block));
     own = e.clamp(own, e.i64c(shape.blocks() - 1));
-    weights = m.advance(allWeights, e.imul(own, int64_t(shape.blockBytes())));
+    weights = m.advance(first, e.imul(own, int64_t(shape.blockBytes())));
     Value tile = e.imul(e.iadd(e.imul(window, int64_t(tiling.blocks)), block), int64_t(tiling.tokens));
     ownSums = m.shared(e.iadd(e.iadd(e.shl(e.iadd(tile, m.g), 6), e.shl(m.t, 4)), int64_t(layout.sums())));
     uint32_t early = std::min<int64_t>(tiling.ring - 1, sequence);
     for (uint32_t i = 0; i < early; ++i) fetchWeights(e.i32c(i), slot(e.i32c(i)));
-    e.b.create<ptx::GriddepWaitOp>();
+    if (!experts) e.b.create<ptx::GriddepWaitOp>();
+    openRows();
     for (uint32_t i = 0; i + 1 < tiling.ring; ++i) { // the first group holds all weights so far
       if (i < early) fetchInput(e.i32c(i), slot(e.i32c(i)));
       m.commit();
@@ -212,7 +226,10 @@ LogicalResult emitFloatTile(const FloatLinear &linear, const FloatTileTiling &ti
   TensorEmitter m(e);
   auto id = [&](ptx::Register which) { return e.zext(e.i64, e.b.create<ptx::IdOp>(e.i32, which)); };
   Tile tile{m, linear, tiling};
-  auto loop = e.itemLoop(id(ptx::Register::block), itemCount(e, variant), id(ptx::Register::blocks));
+  const ExpertItems *experts = linear.kernel.experts;
+  if (experts) e.b.create<ptx::GriddepWaitOp>(); // behind which they are known
+  Value items = experts ? experts->count(m, variant.units) : itemCount(e, variant);
+  auto loop = e.itemLoop(id(ptx::Register::block), items, id(ptx::Register::blocks));
   {
     OpBuilder::InsertionGuard guard(e.b);
     e.b.setInsertionPointToStart(loop.getBody());

@@ -2,6 +2,7 @@
 // [block][token][16 rows] f32, and half-warps take (token, unit) pairs through the CPU's epilogue on lanes.
 #pragma once
 #include "compiler/kernels/cpu/LaunchFrame.h"
+#include "compiler/kernels/cuda/ExpertItems.h"
 #include "compiler/kernels/cuda/LinearProducts.h"
 #include "passes/lower/KernelGenerator.h"
 
@@ -9,12 +10,15 @@ namespace ingot::cuda {
 
 inline constexpr uint32_t kMostSharedBytes = 99 << 10; // of a CTA on every architecture from sm_80 on (sm_86, sm_89)
 
-/// What every main kernel knows.
+/// What every main kernel knows. With `experts` the root is theirs, `root` null, and `shape` that of one expert.
 struct LinearKernel {
   mlir::ModuleOp module;
   const cpu::LaunchFrame &frame;
   mutable decoder::LinearOp root;
   const LinearShape &shape;
+  const ExpertItems *experts = nullptr;
+
+  Value weightAddress(Emitter &e) const; // ptr, of the first expert
 };
 
 /// Few tokens: splits of K on different warps, whose weights stream through rings of their own. `tokens`: 1 or 8 n.

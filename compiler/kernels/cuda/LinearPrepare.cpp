@@ -285,27 +285,38 @@ bool canPrepare(const LinearShape &shape) {
   return shape.tiles() > 0 && shape.tiles() <= kMostThreads * kMostPieces / kPieces;
 }
 
-LogicalResult emitLinearPrepare(ModuleOp module, const cpu::LaunchFrame &frame, decoder::LinearOp root,
-                                decoder::NormOp prologue, const LinearShape &shape, KernelVariant &variant) {
+uint32_t prepareThreads(const LinearShape &shape) { return threadCount(shape); }
+
+LogicalResult emitLinearPrepare(ModuleOp module, const cpu::LaunchFrame &frame, mlir::Value input,
+                                decoder::NormOp prologue, const LinearShape &shape, KernelVariant &variant,
+                                const PrepareExtra &extra) {
   Emitter e(module, variant.kernel);
   e.b.create<ptx::GriddepLaunchOp>();
   e.b.create<ptx::GriddepWaitOp>();
   TensorEmitter m(e);
   auto id = [&](ptx::Register which) { return e.zext(e.i64, e.b.create<ptx::IdOp>(e.i32, which)); };
-  mlir::Value input = prologue ? prologue.getInput() : root.getInput();
+  if (prologue) input = prologue.getInput();
   Prepare prepare{e, m, frame, shape};
-  auto loop = e.b.create<scf::ForOp>(id(ptx::Register::block), e.rows(), id(ptx::Register::blocks));
+  if (extra.first) {
+    e.ifThen(e.ieq(e.b.create<ptx::IdOp>(e.i32, ptx::Register::block), e.i32c(0)), [&] {
+      extra.first(m, prepare.threads);
+      m.barrier();
+    });
+  }
+  int64_t parts = extra.parts;
+  auto loop = e.itemLoop(id(ptx::Register::block), e.imul(e.rows(), parts), id(ptx::Register::blocks));
   {
     OpBuilder::InsertionGuard guard(e.b);
     e.b.setInsertionPointToStart(loop.getBody());
     Value row = loop.getInductionVar();
-    prepare.source = m.global(frame.inputRow(e, input, row));
+    prepare.source = m.global(frame.inputRow(e, input, parts > 1 ? e.udiv(row, parts) : row));
+    if (parts > 1) prepare.source = m.advance(prepare.source, e.imul(e.urem(row, parts), int64_t(shape.cols * 4)));
     prepare.target = m.global(e.at(e.slotPointer(frame.preparedSlot), e.imul(row, int64_t(shape.preparedBytes()))));
     prepare.emit(prologue);
     if (prepare.reductions) m.barrier(); // before the next row's
   }
-  variant.blockThreads = prepare.threads, variant.blockItems = 1;
-  variant.sharedBytes = prepare.reductions * prepare.warps * 4;
+  variant.blockThreads = prepare.threads, variant.blockItems = 1, variant.units = parts;
+  variant.sharedBytes = std::max<uint32_t>(prepare.reductions * prepare.warps * 4, extra.sharedBytes);
   return finishEntry(e, prepare.threads, /*ctas=*/0);
 }
 

@@ -46,6 +46,7 @@ struct Stream {
   // Of the item, or of the thread for good.
   Value split = e.iand(m.warp, e.i32c(kSplits - 1)), part = e.lshr(m.warp, 2), piece = e.shl(m.lane, 4);
   Value weights = {};         // ptr<1> to this lane's piece of the split in block 0
+  Value allWeights = {};      // of the first expert
   Value ring = {}, sums = {}; // ptr<3>
   Value left = {};            // i32 bytes from that piece to the block's end; null: no split is short
   Value firstBlock = {}, firstToken = {};
@@ -103,6 +104,10 @@ struct Stream {
 
   Value rowPointer(Value token) {
     Value base = m.global(e.slotPointer(kernel.frame.preparedSlot));
+    if (kernel.experts) {
+      Value row = kernel.experts->preparedRow(m, single ? e.i32c(0) : token);
+      return m.advance(base, e.imul(row, int64_t(shape.preparedBytes())));
+    }
     if (single) return m.advance(base, e.imul(firstToken, int64_t(shape.preparedBytes())));
     Value last = e.isub(e.trunc(e.i32, e.rows()), e.i32c(1));
     Value row = e.umin(e.iadd(e.trunc(e.i32, firstToken), token), last); // there is room for more: fewer reads
@@ -298,7 +303,11 @@ struct Stream {
   }
 
   void emit(Value item, int64_t units) {
-    Value group = single ? item : e.urem(item, units);
+    if (kernel.experts) {
+      kernel.experts->open(m, e.udiv(item, units));
+      weights = m.advance(allWeights, kernel.experts->weightOffset(e));
+    }
+    Value group = single && !kernel.experts ? item : e.urem(item, units);
     firstToken = single ? e.i64c(0) : e.imul(e.udiv(item, units), int64_t(tiling.tokens));
     firstBlock = e.imul(e.trunc(e.i32, group), int64_t(tiling.blocks));
     if (tiling.passes() == 1) sources = sourcesOf(Value());
@@ -307,13 +316,17 @@ struct Stream {
       if (i < sequence) fetch(e.i32c(i), e.i32c(i * slotBytes));
       m.commit();
     }
-    e.b.create<ptx::GriddepWaitOp>();
+    if (!kernel.experts) e.b.create<ptx::GriddepWaitOp>();
     openRows();
     if (resident && fullSplits() < kSplits) {
       SmallVector<Type> types(sumCount(), e.f32);
       Value anything = e.ult(split, e.i32c(fullSplits()));
-      storeSums(Value(),
-                e.ifElse(anything, types, [&] { return residentPass(); }, [&] { return Words(sumCount(), m.zero()); }));
+      storeSums(Value(), e.ifElse(
+                             anything, types, [&] { return residentPass(); },
+                             [&] {
+                               m.wait(0); // of nothing: zeros are copies, too
+                               return Words(sumCount(), m.zero());
+                             }));
     } else if (resident) {
       storeSums(Value(), residentPass());
     } else if (tiling.passes() == 1) {
@@ -401,9 +414,11 @@ LogicalResult emitLinearStream(const LinearKernel &kernel, const StreamTiling &t
   stream.ring = m.shared(e.imul(m.warp, int64_t(ringBytes(shape, tiling) / tiling.warps())));
   stream.sums = m.shared(e.i32c(ringBytes(shape, tiling)));
   Value own = e.iadd(e.imul(stream.split, int64_t(shape.splitBytes())), stream.piece);
-  stream.weights = m.advance(m.global(kernel.frame.weightAddress(e, kernel.root.getWeightAttr())), own);
+  stream.weights = stream.allWeights = m.advance(m.global(kernel.weightAddress(e)), own);
   if (shape.splitBytes() * kSplits != shape.blockBytes()) stream.left = e.isub(e.i32c(shape.blockBytes()), own);
-  auto loop = e.itemLoop(id(ptx::Register::block), itemCount(e, variant), id(ptx::Register::blocks));
+  if (kernel.experts) e.b.create<ptx::GriddepWaitOp>(); // behind which the experts are known
+  Value items = kernel.experts ? kernel.experts->count(m, variant.units) : itemCount(e, variant);
+  auto loop = e.itemLoop(id(ptx::Register::block), items, id(ptx::Register::blocks));
   {
     OpBuilder::InsertionGuard guard(e.b);
     e.b.setInsertionPointToStart(loop.getBody());

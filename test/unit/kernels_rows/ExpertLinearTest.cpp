@@ -1,7 +1,7 @@
 // Expert linears against the scalar numerics, bit for bit, for every variant, level and number of rows: slots that
 // share an input and slots that do not, experts that are no whole blocks, biases, and indices that no graph should
 // give.
-#include "test/unit/kernels_rows/LinearLaunchFixture.h"
+#include "test/unit/kernels_rows/ExpertFixture.h"
 
 using namespace ingot;
 using namespace ingot::cpu;
@@ -10,41 +10,15 @@ namespace {
 
 using ExpertLinearTest = LinearLaunchTest;
 
-struct Case {
-  WeightFormat format;
-  size_t experts, slots, k, n;
-  bool shared, bias;
-};
-
-// The experts' weights one below the other, each with its own meaning.
-struct Experts {
-  std::vector<Weight> weights;
-  std::vector<uint8_t> bytes;
-
-  explicit Experts(const Case &c) {
-    for (size_t e = 0; e < c.experts; ++e) {
-      Weight &w = weights.emplace_back(c.format, c.n, c.k, unsigned(7 + e));
-      bytes.insert(bytes.end(), w.data(), w.data() + *packedBytes(c.format, c.n, c.k));
-    }
-    bytes.insert(bytes.end(), 64, 0);
-  }
-};
-
 TEST_P(ExpertLinearTest, EveryVariantAndRowCount) {
-  const Case cases[] = {{kF32, 4, 2, 32, 24, true, false},  {kF32, 4, 2, 24, 32, false, true},
-                        {kF16, 9, 3, 40, 21, true, true},   {kInt4, 8, 2, 64, 48, true, false},
-                        {kInt8, 3, 3, 96, 33, false, true}, {kAffine, 16, 1, 64, 16, true, true}};
-  for (const Case &c : cases) {
+  const ExpertCase cases[] = {{kF32, 4, 2, 32, 24, true, false},  {kF32, 4, 2, 24, 32, false, true},
+                              {kF16, 9, 3, 40, 21, true, true},   {kInt4, 8, 2, 64, 48, true, false},
+                              {kInt8, 3, 3, 96, 33, false, true}, {kAffine, 16, 1, 64, 16, true, true}};
+  for (const ExpertCase &c : cases) {
     SCOPED_TRACE(c.format.name() + " " + std::to_string(c.experts) + " experts " + std::to_string(c.slots) + " slots");
     constexpr size_t most = 23;
-    size_t padded = (c.n + 15) / 16 * 16, inputs = c.shared ? c.k : c.k * c.slots;
-    std::string tx = tensor(inputs), ti = tensor(c.slots), ty = tensor(c.slots * c.n);
-    auto launch = parse(packedRecipe("w", c.experts * padded, c.k, c.format) + recipe("b", {c.experts * c.n}),
-                        "%x : " + tx + ", %i : " + ti,
-                        "%r = decoder.launch @x (%a = %x : " + tx + ", %j = %i : " + ti + ") -> (" + ty +
-                            ") {\n%y = decoder.expert_linear %a, %j, @w {" + (c.bias ? "bias = @b, " : "") +
-                            "experts = " + std::to_string(c.experts) + " : i64} : (" + tx + ", " + ti + ") -> " + ty +
-                            "\ndecoder.yield %y : " + ty + "\n}");
+    size_t inputs = c.inputs();
+    auto launch = parse(expertSymbols(c), expertArguments(c), expertLaunch(c));
     if (!generate(launch)) continue;
     Experts experts(c);
     auto bias = randomVector(c.experts * c.n, 3);
@@ -63,15 +37,13 @@ TEST_P(ExpertLinearTest, EveryVariantAndRowCount) {
         for (size_t i = 0; i < c.n; ++i)
           expected[(r * c.slots + s) * c.n + i] = c.bias ? y[i] + bias[e * c.n + i] : y[i];
       }
-    auto *data = reinterpret_cast<uint8_t *>((uint64_t(experts.bytes.data()) + 63) / 64 * 64);
-    std::memmove(data, experts.bytes.data(), experts.bytes.size() - 64);
     for (const KernelVariant &v : kernels.main)
       for (size_t rows = 1; rows <= std::min<size_t>(most, v.maxRows); ++rows) {
         Rows y(rows, c.slots * c.n);
         if (c.bias)
-          bind(rows, x[0], index[0], bias.data(), data, y[0]);
+          bind(rows, x[0], index[0], bias.data(), experts.data(), y[0]);
         else
-          bind(rows, x[0], index[0], data, y[0]);
+          bind(rows, x[0], index[0], experts.data(), y[0]);
         run(rows, v, 8);
         for (size_t r = 0; r < rows; ++r)
           EXPECT_TRUE(sameBits(&expected[r * c.slots * c.n], y[r], c.slots * c.n))

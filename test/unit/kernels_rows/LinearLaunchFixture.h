@@ -104,14 +104,16 @@ protected:
     return compiled;
   }
 
-  // Runs the launch on `rows` rows with main variant `v`; the slot behind the results is `prepared` if there is one.
+  // Runs the launch on `rows` rows with main variant `v` and the prepare of its class; the slot behind the results is `prepared` if there is one.
   void run(size_t rows, const KernelVariant &v, unsigned preparedSlot) {
     EXPECT_LE(v.scratchBytes, scratch.size() - 64);
     arguments.rows = rows;
     prepared.assign(kernels.preparedBytesPerRow * (rows + 64) + 64, 0xAB);
     if (!kernels.prepare.empty()) {
       arguments.slot[preparedSlot] = (uint64_t(prepared.data()) + 63) / 64 * 64;
-      call(kernels.prepare[0].kernel, rows);
+      const KernelVariant *prepare = kernels.prepare.begin();
+      while (prepare->maxRows < v.maxRows) ++prepare;
+      call(prepare->kernel, rows * prepare->units);
     }
     call(v.kernel, v.units * ((rows + v.per - 1) / v.per));
   }
