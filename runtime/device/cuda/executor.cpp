@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 namespace ingot::cuda {
 namespace {
@@ -74,6 +75,14 @@ Status read_watchdog(uint32_t *seconds) {
   return {};
 }
 
+// A variable of the environment that takes something away where it is 0.
+Status read_switch(const char *name, bool *on) {
+  const char *forced = getenv(name);
+  *on = !forced || !*forced || strcmp(forced, "1") == 0;
+  if (*on || strcmp(forced, "0") == 0) return {};
+  return Status::error(Code::bad_input, "%s: '%.40s' is neither 0 nor 1", name, forced);
+}
+
 } // namespace
 
 Status CudaExecutor::open(const Artifact &artifact, const DeviceOptions &options, const ingot_batch *batch) {
@@ -102,12 +111,15 @@ Status CudaExecutor::open_all() {
   INGOT_TRY(INGOT_CUDA(driver_, cuStreamCreate, &stream_, CU_STREAM_NON_BLOCKING));
   INGOT_TRY(INGOT_CUDA(driver_, cuEventCreate, &done_, CU_EVENT_DISABLE_TIMING));
   INGOT_TRY(code_.load(driver_, card_, options_.allocator));
-  overlaps_ = code_.overlaps();
+  bool may_overlap, may_be_graphs;
+  INGOT_TRY(read_switch("INGOT_CUDA_OVERLAP", &may_overlap));
+  INGOT_TRY(read_switch("INGOT_CUDA_GRAPHS", &may_be_graphs));
+  overlaps_ = may_overlap && code_.overlaps();
   overlaps_in_graphs_ = overlaps_ && driver_.version() >= graphs_that_overlap;
   INGOT_TRY(argmax_.load(driver_));
   INGOT_TRY(top_.load(driver_));
   launches_ = count_launches(*program_);
-  INGOT_TRY(graphs_.open(options_.allocator, graph_budget, launches_));
+  if (may_be_graphs) INGOT_TRY(graphs_.open(options_.allocator, graph_budget, launches_));
   INGOT_TRY(take_memory());
   bind(*program_->body());
   bind(*program_->head());

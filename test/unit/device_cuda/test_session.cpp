@@ -3,6 +3,8 @@
 #include "test/unit/device_cuda/toy.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <memory>
 #include <thread>
@@ -33,6 +35,49 @@ TEST(CudaSession, HasTheBitsOfTheCpuWhateverTheChunksCardsAndSchedules) {
         EXPECT_EQ(live().objects, 0u);
         EXPECT_EQ(live().leaked, 0u);
       }
+  }
+}
+
+// The line of the artifact's PTX at which the head's kernel waits for the grid ahead of it.
+unsigned line_of_wait() {
+  std::ifstream file(std::string(TOY_PTX) + "/toy_90.ptx");
+  unsigned number = 0;
+  bool inside = false;
+  for (std::string line; std::getline(file, line); inside |= line.find(".entry logits(") != line.npos) {
+    ++number;
+    if (inside && line.find("griddepcontrol.wait") != line.npos) return number;
+  }
+  return 0;
+}
+
+// What to try where a card and the CPU disagree: which of the two is it?
+TEST(CudaSession, OverlapAndGraphsCanBeTakenAway) {
+  GpuToy toy;
+  std::vector<int32_t> tokens = tokens_of(3, 20);
+  Rows expected = must_run(toy.artifact, {.device = DeviceKind::cpu}, tokens, 20);
+  emulate("sm=90");
+  setenv("INGOT_CUDA_GRAPHS", "0", 1);
+  EXPECT_EQ(must_run(toy.artifact, on_gpu, tokens, 1), expected);
+  EXPECT_EQ(calls("cuGraphLaunch") + calls("cuStreamBeginCapture_v2"), 0u);
+  ASSERT_NE(line_of_wait(), 0u);
+  for (const char *overlap : {"1", "0"}) {
+    setenv("INGOT_CUDA_OVERLAP", overlap, 1);
+    int wrong = 0;
+    for (int seed = 1; seed <= 8; ++seed) { // a kernel that forgets to wait
+      emulate("sm=90,seed=" + std::to_string(seed) + ",mutate=" + std::to_string(line_of_wait()));
+      Rows rows;
+      wrong += !run(toy.artifact, on_gpu, tokens, 1, &rows).ok() || rows != expected;
+    }
+    EXPECT_EQ(wrong > 0, *overlap == '1') << wrong;
+  }
+  for (const char *name : {"INGOT_CUDA_GRAPHS", "INGOT_CUDA_OVERLAP"}) {
+    setenv(name, "no", 1);
+    emulate();
+    Session session;
+    Status status = session.open(toy.artifact, on_gpu);
+    EXPECT_EQ(status.code(), Code::bad_input);
+    EXPECT_NE(std::string(status.message()).find(name), std::string::npos) << status.message();
+    unsetenv(name);
   }
 }
 
