@@ -18,7 +18,7 @@ struct CompileOptions {
   std::string quantize = "none";    // none, int8 or int4[:GROUP]
   std::string quantizeHead;         // the same; empty: int8 when the body is quantised, else none
   std::string activations = "auto"; // auto, f32 or int8
-  std::string kvCache;              // f32 or f16; empty: the graph's type without --quantize, else f16
+  std::string kvCache;              // f32, f16 or bf16; empty: the graph's type without --quantize, else f16
   int64_t maxContext = 0;           // 0: the model's own
   unsigned jobs = 1;
   bool check = false;                  // import and infer only

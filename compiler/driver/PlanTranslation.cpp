@@ -194,7 +194,9 @@ private:
       out->kv_heads = group.getKvHeads();
       out->key_dim = group.getKeyDim();
       out->value_dim = group.getValueDim();
-      out->type = group.getType().isF16() ? plan::DType::f16 : plan::DType::f32;
+      out->type = group.getType().isF32()   ? plan::DType::f32
+                  : group.getType().isF16() ? plan::DType::f16
+                                            : plan::DType::bf16;
       out->window = group.getWindow();
       out->page_tokens = facts.pageTokens;
       out->page_bytes = facts.pageBytes[i];

@@ -28,7 +28,7 @@ def QuantizeActivations : Pass<"quantize-activations", "::mlir::ModuleOp"> {
 def QuantizeCache : Pass<"quantize-cache", "::mlir::ModuleOp"> {
   let summary = "set the element type of the KV caches";
   let dependentDialects = ["::ingot::decoder::DecoderDialect"];
-  let options = [Option<"type", "type", "std::string", "\"graph\"", "graph (keep), f32 or f16">];
+  let options = [Option<"type", "type", "std::string", "\"graph\"", "graph (keep), f32, f16 or bf16">];
 }
 
 def VerifyQuantize : Pass<"verify-quantize", "::mlir::ModuleOp"> {

@@ -1,5 +1,4 @@
-// Sets the element type of the KV caches: the graph's own, or what --kv-cache asks for. A bf16 cache is kept as f32,
-// which holds every bf16, until kernels read bf16 pages.
+// Sets the element type of the KV caches: the graph's own, or what --kv-cache asks for.
 #include "dialects/decoder/Decoder.h"
 #include "passes/quantize/Passes.h"
 
@@ -15,20 +14,20 @@ namespace {
 struct QuantizeCache : ingot::impl::QuantizeCacheBase<QuantizeCache> {
   using QuantizeCacheBase::QuantizeCacheBase;
 
+  Type wanted() {
+    if (type == "f32") return Float32Type::get(&getContext());
+    if (type == "f16") return Float16Type::get(&getContext());
+    if (type == "bf16") return BFloat16Type::get(&getContext());
+    return {};
+  }
+
   void runOnOperation() override {
-    if (type == "graph") {
-      for (auto group : getOperation().getOps<decoder::CacheGroupOp>())
-        if (group.getType().isBF16()) group.setType(Float32Type::get(&getContext()));
-      return;
-    }
-    Type wanted = type == "f32"   ? Type(Float32Type::get(&getContext()))
-                  : type == "f16" ? Type(Float16Type::get(&getContext()))
-                                  : Type();
-    if (!wanted) {
-      getOperation().emitError() << "KV cache type '" << type << "': expected f32 or f16";
+    if (type == "graph") return;
+    if (!wanted()) {
+      getOperation().emitError() << "KV cache type '" << type << "': expected f32, f16 or bf16";
       return signalPassFailure();
     }
-    for (auto group : getOperation().getOps<decoder::CacheGroupOp>()) group.setType(wanted);
+    for (auto group : getOperation().getOps<decoder::CacheGroupOp>()) group.setType(wanted());
   }
 };
 } // namespace

@@ -39,8 +39,8 @@ struct VerifyQuantize : ingot::impl::VerifyQuantizeBase<VerifyQuantize> {
         [](LaunchOp launch) { return failed(verifyLaunch(launch)) ? WalkResult::interrupt() : WalkResult::advance(); });
     if (result.wasInterrupted()) return signalPassFailure();
     for (auto group : getOperation().getOps<CacheGroupOp>())
-      if (!group.getType().isF32() && !group.getType().isF16()) {
-        group.emitOpError("of ") << group.getType() << " is not supported: use --kv-cache f32 or f16";
+      if (!group.getType().isF32() && !group.getType().isF16() && !group.getType().isBF16()) {
+        group.emitOpError("of ") << group.getType() << " is not supported: use --kv-cache f32, f16 or bf16";
         return signalPassFailure();
       }
   }

@@ -98,7 +98,7 @@ int ingot::parseOptions(int argc, char **argv, IngotcOptions &options) {
   app.add_option("--quantize", compile.quantize, "none, int8 or int4[:GROUP], GROUP 32, 64 or 128");
   app.add_option("--quantize-head", compile.quantizeHead,
                  "the same for the head (default: int8 when --quantize is given)");
-  app.add_option("--kv-cache", compile.kvCache, "f32 or f16 (default: the graph's; f16 with --quantize)");
+  app.add_option("--kv-cache", compile.kvCache, "f32, f16 or bf16 (default: the graph's; f16 with --quantize)");
   app.add_option("--activations", compile.activations, "auto, f32 or int8");
   app.add_option("--max-context", compile.maxContext, "longest context in tokens (default: the model's own limit)");
   app.add_option("--numerics", numerics, "exact (fast is not there yet)");
@@ -137,8 +137,8 @@ int ingot::parseOptions(int argc, char **argv, IngotcOptions &options) {
     return usage("--quantize-head '" + compile.quantizeHead + "': expected none, int8 or int4[:32|64|128]");
   if (compile.activations != "auto" && compile.activations != "f32" && compile.activations != "int8")
     return usage("--activations '" + compile.activations + "': expected auto, f32 or int8");
-  if (!compile.kvCache.empty() && compile.kvCache != "f32" && compile.kvCache != "f16")
-    return usage("--kv-cache '" + compile.kvCache + "': expected f32 or f16 (int8 is not there yet)");
+  if (!compile.kvCache.empty() && compile.kvCache != "f32" && compile.kvCache != "f16" && compile.kvCache != "bf16")
+    return usage("--kv-cache '" + compile.kvCache + "': expected f32, f16 or bf16 (int8 is not there yet)");
   if (compile.maxContext < 0) return usage("--max-context: expected a positive number of tokens");
   if (options.json && !compile.check) return usage("--json goes with --check");
   if (!parseProgressStyle(progress, options.progress))

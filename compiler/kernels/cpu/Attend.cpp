@@ -32,7 +32,9 @@ Value Band::pageAhead(Value position) const {
 
 Value Band::loadCached(Value address, int64_t count) const {
   Value v = e.load(e.vec(element(), count), address);
-  return shape.kv.elementBytes == 2 ? e.extendHalf(v) : v;
+  if (shape.kv.elementBytes == 4) return v;
+  if (!shape.kv.bf16) return e.extendHalf(v);
+  return e.bitcast(e.vec(e.f32, count), e.shl(e.zext(e.vec(e.i32, count), v), 16));
 }
 
 namespace {

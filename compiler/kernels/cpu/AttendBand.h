@@ -50,7 +50,7 @@ struct Band {
 
   int64_t queries() const { return rows * groupHeads; }
   int64_t rowOf(int64_t query) const { return query / groupHeads; }
-  Type element() const { return shape.kv.elementBytes == 2 ? e.f16 : e.f32; }
+  Type element() const { return shape.kv.elementBytes == 4 ? e.f32 : shape.kv.bf16 ? e.i16 : e.f16; }
   Value slot(int64_t offset) const { return e.at(e.scratch, offset); }
 
   /// The first key that a row sees.

@@ -14,11 +14,11 @@ FailureOr<KvLayout> KvLayout::of(decoder::CacheGroupOp group) {
     if (other == group) break;
     ++layout.group;
   }
-  if (!group.getType().isF32() && !group.getType().isF16())
-    return group.emitOpError("has a cache of ") << group.getType() << "; CPU code keeps f32 or f16";
+  if (!group.getType().isF32() && !group.getType().isF16() && !group.getType().isBF16())
+    return group.emitOpError("has a cache of ") << group.getType() << "; pages hold f32, f16 or bf16";
   layout.layers = group.getLayers(), layout.kvHeads = group.getKvHeads();
   layout.keyDim = group.getKeyDim(), layout.valueDim = group.getValueDim();
-  layout.elementBytes = group.getType().isF16() ? 2 : 4;
+  layout.elementBytes = group.getType().isF32() ? 4 : 2, layout.bf16 = group.getType().isBF16();
   return layout;
 }
 
@@ -42,7 +42,6 @@ struct Append {
   Emitter &e;
   KvLayout layout;
   bool isValue;
-  Type element;
 
   int64_t headDim() const { return isValue ? layout.valueDim : layout.keyDim; }
 
@@ -88,13 +87,27 @@ struct Append {
 };
 } // namespace
 
+// To the nearest bf16, ties to even, as i16; NaN stays NaN.
+static Value roundBrain(Emitter &e, Value lanes) {
+  Value bits = e.bitcast(e.vec(e.i32), lanes), high = e.lshr(bits, 16);
+  Value half = e.iadd(e.iand(high, e.integer(high.getType(), 1)), 0x7fff);
+  Value size = e.iand(bits, e.integer(bits.getType(), 0x7fffffff));
+  Value ordinary = e.slt(size, e.integer(bits.getType(), 0x7f800001));
+  Value quiet = e.ior(high, e.integer(high.getType(), 0x40));
+  return e.trunc(e.vec(e.i16), e.select(ordinary, e.lshr(e.iadd(bits, half), 16), quiet));
+}
+
+static Value roundToCache(Emitter &e, const KvLayout &layout, Value lanes) {
+  if (layout.elementBytes == 4) return lanes;
+  return layout.bf16 ? roundBrain(e, lanes) : e.roundHalf(lanes);
+}
+
 void emitAppend(Emitter &e, const LaunchFrame &frame, decoder::AppendOp op, bool value, Value token, Value column,
                 ArrayRef<Value> blocks) {
   auto layout = KvLayout::of(op, op.getCacheAttr());
-  bool half = layout->elementBytes == 2;
-  Append append{e, *layout, value, half ? e.f16 : e.f32};
+  Append append{e, *layout, value};
   Blocks rounded;
-  for (Value lanes : blocks) rounded.push_back(half ? e.roundHalf(lanes) : lanes);
+  for (Value lanes : blocks) rounded.push_back(roundToCache(e, *layout, lanes));
   Value segment = e.batchI32(offsetof(ingot_batch, segment), token);
   e.guard(e.cmp(arith::CmpIPredicate::sge, segment, e.i32c(0)), [&] {
     Value position = e.zext(e.i64, e.batchI32(offsetof(ingot_batch, position), token));

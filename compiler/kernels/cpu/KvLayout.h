@@ -13,6 +13,7 @@ inline constexpr uint64_t kPageTokens = 32;
 struct KvLayout {
   unsigned group = 0; // index into ingot_batch::kv
   uint64_t layers = 0, kvHeads = 0, keyDim = 0, valueDim = 0, elementBytes = 4;
+  bool bf16 = false; // elements of 2 bytes are bf16, else f16
 
   constexpr uint64_t headBytes() const { return kPageTokens * (keyDim + valueDim) * elementBytes; }
   constexpr uint64_t layerBytes() const { return kvHeads * headBytes(); }
@@ -24,7 +25,7 @@ struct KvLayout {
   constexpr uint64_t valuesOffset() const { return kPageTokens * keyDim * elementBytes; }
   constexpr uint64_t valueRowBytes() const { return valueDim * elementBytes; }
 
-  /// The layout of a cache group of type f32 or f16. Its index is its place among the module's groups.
+  /// The layout of a cache group of type f32, f16 or bf16. Its index is its place among the module's groups.
   static mlir::FailureOr<KvLayout> of(decoder::CacheGroupOp group);
   /// Of the group that `op` names by `cache`; errors at the op.
   static mlir::FailureOr<KvLayout> of(mlir::Operation *op, mlir::FlatSymbolRefAttr cache);

@@ -267,6 +267,11 @@ bool isTensorAttend(const AttendShape &shape) {
   return shape.kv.elementBytes == 2 && fits(shape.kv.keyDim) && fits(shape.kv.valueDim);
 }
 
+unsigned attendTerms(const AttendShape &shape, bool exactActivations) {
+  if (!exactActivations) return 1;
+  return shape.kv.bf16 ? 3 : 2;
+}
+
 LogicalResult emitTensorAttend(ModuleOp module, KernelVariant &variant, const AttendShape &shape, unsigned terms,
                                llvm::function_ref<AttendOperands(Emitter &e)> operands) {
   Emitter e(module, variant.kernel);

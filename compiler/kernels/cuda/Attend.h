@@ -1,4 +1,4 @@
-// Flash-decoding on tensor cores: paged attention over an f16 cache, keys cut into splits, then combined.
+// Flash-decoding on tensor cores: paged attention over an f16 or bf16 cache, keys cut into splits, then combined.
 // (Dao, "FlashAttention-2", 2023; Dao et al., "Flash-Decoding", 2023. The cache is the CPU's: kernels/cpu/KvLayout.h.)
 //
 // Invariants
@@ -9,15 +9,15 @@
 //  3. Values that no query of a group of 16 sees are not read, but taken as 0: 0 * NaN would be NaN. What only some of
 //     them see may be infinite, too (f16's largest is 65504): when a result is no number and the group is of several
 //     rows, it is done again row by row.
-//  4. f16 rounds q (scaled by a power of two so that nothing overflows) and p; with two terms q = hi + lo, p = hi + lo
-//     keep 22 bits. Sums are f32.
+//  4. q (scaled by a power of two so that nothing overflows) and p are sums of terms of the cache's type: one, or for
+//     exact activations two of f16 (22 bits) or three of bf16 (24). Sums are f32.
 #pragma once
 #include "compiler/kernels/cpu/Attend.h"
 #include "passes/lower/KernelGenerator.h"
 
 namespace ingot::cuda {
 
-/// Whether the tensor cores serve this shape: an f16 cache and head dims that are multiples of 16, at most 256.
+/// Whether the tensor cores serve this shape: an f16 or bf16 cache and head dims that are multiples of 16, at most 256.
 bool isTensorAttend(const cpu::AttendShape &shape);
 
 /// Bytes of a row's partial result of one split: o [heads][valueDim], m [heads], l [heads], f32.
@@ -29,8 +29,11 @@ struct AttendOperands {
   cpu::Value layer;    // i64, index inside the cache group
 };
 
+/// How many terms q and p get.
+unsigned attendTerms(const cpu::AttendShape &shape, bool exactActivations);
+
 /// Emits the main kernel into a module of its own: a CTA takes one item of the grid kv heads x splits x query tiles,
-/// item = (tile * n_splits + split) * kv heads + head. `terms`: f16 terms of q and p, 1 or 2. Fills in the variant.
+/// item = (tile * n_splits + split) * kv heads + head. `terms`: of q and p, 1 to 3. Fills in the variant.
 mlir::LogicalResult emitTensorAttend(mlir::ModuleOp module, KernelVariant &variant, const cpu::AttendShape &shape,
                                      unsigned terms, llvm::function_ref<AttendOperands(cpu::Emitter &e)> operands);
 

@@ -5,6 +5,7 @@
 // value columns times 16 keys each. A page holds both in one run of bytes, so a stage is a run of K, or rows of V.
 #pragma once
 #include "compiler/kernels/cuda/Attend.h"
+#include "compiler/kernels/cuda/TensorEmitter.h"
 
 namespace ingot::cuda {
 
@@ -29,6 +30,13 @@ struct AttendLayout {
   // A piece's o lies in registers, beside what a thread owns of all columns.
   HeadPieces values{int64_t(shape.kv.valueDim / 16), shape.kv.valueDim > 128 ? 4 : 8};
 
+  ptx::MmaKind mma() const { return shape.kv.bf16 ? ptx::MmaKind::bf16 : ptx::MmaKind::f16; }
+  ptx::PairType pair() const { return shape.kv.bf16 ? ptx::PairType::bf16 : ptx::PairType::f16; }
+
+  Value half(TensorEmitter &m, Value word, unsigned i) const {
+    return shape.kv.bf16 ? m.brain(word, i) : m.half(word, i);
+  }
+
   //===- stages of a tile -----------------------------------------------------------------------------------------===//
 
   int64_t keyStage(int64_t block, int64_t piece) const { return block * keys.count() + piece; }
@@ -37,23 +45,33 @@ struct AttendLayout {
   int64_t valuePitch() const { return values.largest() * 32 + 16; } // the odd 16 bytes spread rows over banks
   int64_t stageBytes() const { return std::max(keys.largest() * 512, kBlockKeys * valuePitch()); }
   /// Stages of a warp in shared memory; divides stages().
-  int64_t ring() const { return stages() % 8 == 0 && bytesWith(8) <= kAttendSharedBytes ? 8 : 4; }
+  int64_t ring() const {
+    if (stages() % 8 == 0 && bytesWith(8, exchangeColumns()) <= kAttendSharedBytes) return 8;
+    return bytesWith(4, exchangeColumns()) <= kAttendSharedBytes ? 4 : 2;
+  }
 
   //===- shared memory --------------------------------------------------------------------------------------------===//
 
   // Queries: [step][term][lane] 4 registers. Then a slot a warp: columns of o [query], m [query], l [query]. Then
   // flags.
   int64_t queryBytes() const { return keys.steps * terms * 512; }
-  int64_t exchangeColumns() const { return std::min<int64_t>(values.steps * 16, values.steps > 8 ? 32 : 64); }
-  int64_t slotPitch() const { return (exchangeColumns() + 8) * 4; } // so that a warp's stores meet different banks
+  int64_t exchangeColumns() const {
+    int64_t most = bytesWith(4, 64) <= kAttendSharedBytes ? 64 : 32;
+    return std::min<int64_t>(values.largest() * 16, most);
+  }
+  static int64_t pitchOf(int64_t columns) { return (columns + 8) * 4; } // so that a warp's stores meet different banks
+  int64_t slotPitch() const { return pitchOf(exchangeColumns()); }
   int64_t slotLargest() const { return kQueries * slotPitch(); }
   int64_t slotSum() const { return slotLargest() + kQueries * 4; }
   int64_t slotBytes() const { return slotSum() + kQueries * 4; }
   int64_t slot(int64_t warp) const { return queryBytes() + warp * slotBytes(); }
   int64_t flags() const { return slot(kAttendWarps); } // a word a warp
   int64_t rings() const { return flags() + 16; }
-  int64_t bytesWith(int64_t ring) const { return rings() + kAttendWarps * ring * stageBytes(); }
-  int64_t bytes() const { return bytesWith(ring()); }
+  int64_t bytesWith(int64_t ring, int64_t columns) const {
+    int64_t slot = kQueries * (pitchOf(columns) + 8);
+    return queryBytes() + kAttendWarps * (slot + ring * stageBytes()) + 16;
+  }
+  int64_t bytes() const { return bytesWith(ring(), exchangeColumns()); }
 };
 
 /// A row's partial result of one split, f32: o [heads][valueDim], m [heads], l [heads].

@@ -79,9 +79,9 @@ void QueryGroup::storeQuery(int half, int64_t step, ValueRange q, Value factor) 
     for (Value v : q) x.push_back(e.mul(v, factor));
     for (unsigned term = 0; term < layout.terms; ++term)
       for (int pair : {0, 1}) {
-        Value packed = m.pack(ptx::PairType::f16, x[2 * pair], x[2 * pair + 1]);
+        Value packed = m.pack(layout.pair(), x[2 * pair], x[2 * pair + 1]);
         m.store(packed, queryAddress(step, term, 2 * pair + half));
-        for (int i : {0, 1}) x[2 * pair + i] = e.sub(x[2 * pair + i], m.half(packed, i)); // what is left
+        for (int i : {0, 1}) x[2 * pair + i] = e.sub(x[2 * pair + i], layout.half(m, packed, i)); // what is left
       }
   });
 }

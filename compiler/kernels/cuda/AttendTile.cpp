@@ -38,7 +38,7 @@ struct Tile {
   void dotStep(int64_t block, int64_t step, ArrayRef<Value> keys) {
     for (unsigned term = 0; term < layout.terms; ++term) {
       auto q = m.load(group.queryAddress(step, term, 0), 4);
-      for (int n : {0, 1}) m.mma(ptx::MmaKind::f16, scores[block][n], q, keys.slice(2 * n, 2));
+      for (int n : {0, 1}) m.mma(layout.mma(), scores[block][n], q, keys.slice(2 * n, 2));
     }
   }
 
@@ -113,8 +113,8 @@ struct Tile {
         Value *p = &scores[block][reg / 2][reg % 2 * 2], low = p[0], high = p[1];
         for (unsigned term = 0; term < layout.terms; ++term) {
           Value &pair = all[(block * layout.terms + term) * 4 + reg];
-          pair = m.pack(ptx::PairType::f16, low, high);
-          low = e.sub(low, m.half(pair, 0)), high = e.sub(high, m.half(pair, 1)); // what is left
+          pair = m.pack(layout.pair(), low, high);
+          low = e.sub(low, layout.half(m, pair, 0)), high = e.sub(high, layout.half(m, pair, 1)); // what is left
         }
       }
     return all;
@@ -146,7 +146,7 @@ SmallVector<Value> emitValues(QueryGroup &group, KvStream &stream, const TileKey
       auto values = m.loadMatrix(stream.valueMatrix(slot, step));
       for (unsigned term = 0; term < layout.terms; ++term)
         for (int n : {0, 1})
-          m.mma(ptx::MmaKind::f16, o[2 * step + n], p.slice((block * layout.terms + term) * 4, 4),
+          m.mma(layout.mma(), o[2 * step + n], p.slice((block * layout.terms + term) * 4, 4),
                 ArrayRef(values).slice(2 * n, 2));
     }
   }

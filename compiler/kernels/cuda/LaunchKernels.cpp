@@ -39,7 +39,7 @@ FailureOr<LaunchKernels> CudaKernels::generateTensorAttend(cpu::LaunchFrame &fra
   std::string stem = cpu::kernelStem(frame.launch, hash(frame.launch));
   KernelVariant main, finish;
   main.kernel = stem + "_attend", main.grid = GridKind::queryTiles, main.units = shape.kv.kvHeads;
-  if (failed(emitTensorAttend(module, main, shape, options.exactActivations ? 2 : 1, [&](cpu::Emitter &e) {
+  if (failed(emitTensorAttend(module, main, shape, attendTerms(shape, options.exactActivations), [&](cpu::Emitter &e) {
         return AttendOperands{frame.inputRow(e, root.getQuery(), e.i64c(0)), e.slotPointer(frame.preparedSlot),
                               e.slot(frame.layerSlot)};
       })))

@@ -26,5 +26,5 @@ func.func @body(%x: tensor<?x64xf32>) {
 
 // -----
 
-// CHECK: use --kv-cache f32 or f16
-decoder.cache_group @g0 {layers = 1, kv_heads = 1, key_dim = 16, value_dim = 16, type = bf16}
+// CHECK: use --kv-cache f32, f16 or bf16
+decoder.cache_group @g0 {layers = 1, kv_heads = 1, key_dim = 16, value_dim = 16, type = f64}

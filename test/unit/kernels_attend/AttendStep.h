@@ -21,6 +21,7 @@ struct Case {
   uint64_t window = 0;
   bool alibi = false, sinks = false;
   float scale = 0.125f;
+  bool bf16 = false; // a cache of 2 bytes
 };
 
 inline const Case allCases[] = {
@@ -40,6 +41,8 @@ inline const Case allCases[] = {
     {"deepseek", 3, 3, 192, 128, 4},
     {"gemma", 4, 1, 256, 256, 2, 50.0f, 140},
     {"wide", 3, 1, 112, 112, 4},
+    {"brain", 6, 2, 64, 64, 2, 0, 0, false, false, 0.125f, true},
+    {"brain_odd", 4, 2, 24, 20, 2, 0, 70, true, true, 0.2f, true},
 };
 
 inline constexpr uint64_t kLayers = 2, kLayer = 1, kMaxPages = 40;
@@ -64,6 +67,7 @@ inline AttendShape shapeOf(const Case &c) {
   shape.kv.group = 1;
   shape.kv.layers = kLayers, shape.kv.kvHeads = c.kvHeads;
   shape.kv.keyDim = c.keyDim, shape.kv.valueDim = c.valueDim, shape.kv.elementBytes = c.elementBytes;
+  shape.kv.bf16 = c.bf16;
   shape.heads = c.heads, shape.scale = c.scale, shape.softcap = c.softcap, shape.window = c.window;
   if (c.alibi) shape.slopes = slopesOf(c);
   shape.queryStride = (c.heads * c.keyDim * 4 + 63) / 64 * 64;
@@ -144,12 +148,12 @@ public:
     return bad;
   }
 
-  // In the f16 pages of the first sequence, all kv heads: value `column` at `position` becomes infinite. The reference
-  // does not know of it.
+  // In the pages (of 2 bytes a value) of the first sequence, all kv heads: value `column` at `position` becomes
+  // infinite. The reference does not know of it.
   void spoilValue(uint64_t position, uint64_t column) {
     for (uint64_t h = 0; h < c.kvHeads; ++h) {
       uint8_t *to = valueAddress(0, position, h) + column * c.elementBytes;
-      uint16_t infinity = 0x7c00;
+      uint16_t infinity = c.bf16 ? 0x7f80 : 0x7c00;
       memcpy(to, &infinity, 2);
     }
   }
@@ -167,8 +171,8 @@ private:
 
   float put(uint8_t *to, float v) {
     if (c.elementBytes == 4) return memcpy(to, &v, 4), v;
-    uint16_t half = halfFromFloat(v);
-    return memcpy(to, &half, 2), floatFromHalf(half);
+    uint16_t half = c.bf16 ? bfloatFromFloat(v) : halfFromFloat(v);
+    return memcpy(to, &half, 2), c.bf16 ? floatFromBfloat(half) : floatFromHalf(half);
   }
 
   uint8_t *headAddress(uint32_t s, uint64_t position, uint64_t h) {

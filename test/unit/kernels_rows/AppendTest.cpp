@@ -1,5 +1,6 @@
 // The launch before attention: q, k and v of one linear, q/k norms, rope, and what append leaves in the cache's pages.
 #include "compiler/kernels/cpu/KvLayout.h"
+#include "compiler/weights/float16.h"
 #include "test/unit/kernels_rows/LinearLaunchFixture.h"
 
 using namespace ingot;
@@ -10,7 +11,7 @@ namespace {
 // The whole of attn_in: norm, packed q|k|v, q/k norms, rope, append, for one head geometry.
 struct Heads {
   size_t heads, kvHeads, dim, rotary;
-  bool qkNorm, half;
+  bool qkNorm, half, brain = false; // of the cache: f16 or bf16
 };
 
 class AttentionInput {
@@ -45,7 +46,7 @@ public:
            ", %p#2 {cache = @g1, layer = 1} : " + tv + ", " + tv + "\ndecoder.yield " + query + " : " + tq + "\n}";
   }
   std::string symbols() const {
-    std::string type = h.half ? "f16" : "f32", dims = std::to_string(h.dim);
+    std::string type = h.half ? "f16" : h.brain ? "bf16" : "f32", dims = std::to_string(h.dim);
     auto group = [&](const std::string &name, const std::string &layers) {
       return "decoder.cache_group @" + name + " {layers = " + layers + ", kv_heads = " + std::to_string(h.kvHeads) +
              ", key_dim = " + dims + ", value_dim = " + dims + ", type = " + type + "}\n";
@@ -67,7 +68,9 @@ TEST_P(AppendTest, RopeAndAppendIntoPages) {
                   {2, 1, 20, 5, false, false},
                   {3, 3, 8, 4, true, false},
                   {2, 2, 64, 0, false, false},
-                  {2, 1, 24, 0, true, true}}) {
+                  {2, 1, 24, 0, true, true},
+                  {4, 2, 32, 16, false, false, true},
+                  {2, 1, 20, 5, false, false, true}}) {
     SCOPED_TRACE(std::to_string(h.heads) + "/" + std::to_string(h.kvHeads) + " x " + std::to_string(h.dim));
     AttentionInput in(h, 48);
     in.packed = packedRecipe("w", in.columns, in.k, kF32);
@@ -89,7 +92,7 @@ TEST_P(AppendTest, RopeAndAppendIntoPages) {
     // Two sequences in scattered pages; row 4 is a pad.
     std::vector<int32_t> segment = {0, 0, 0, 0, -1, 1, 1, 1, 1}, position = {30, 31, 32, 33, 0, 0, 1, 14, 70};
     std::vector<uint32_t> table = {5, 2, 0, 1, 4, 3};
-    KvLayout layout{1, 2, h.kvHeads, h.dim, h.dim, h.half ? 2u : 4u};
+    KvLayout layout{1, 2, h.kvHeads, h.dim, h.dim, h.half || h.brain ? 2u : 4u, h.brain};
     std::vector<uint8_t> pool(6 * layout.pageBytes());
     ingot_kv_view views[2] = {{}, {pool.data(), table.data(), 3}};
     batch.segment = segment.data(), batch.position = position.data(), batch.kv = views;
@@ -116,10 +119,14 @@ TEST_P(AppendTest, RopeAndAppendIntoPages) {
               size_t base = page * layout.pageBytes() + layout.layerBytes() + head * layout.headBytes();
               auto stored = [&](size_t offset) {
                 written += layout.elementBytes;
+                if (h.brain) return floatFromBfloat(*reinterpret_cast<uint16_t *>(&pool[base + offset]));
                 if (!h.half) return *reinterpret_cast<float *>(&pool[base + offset]);
                 return float(*reinterpret_cast<_Float16 *>(&pool[base + offset]));
               };
-              auto round = [&](float f) { return h.half ? numerics::roundToHalf(f) : f; };
+              auto round = [&](float f) {
+                if (h.brain) return floatFromBfloat(bfloatFromFloat(f));
+                return h.half ? numerics::roundToHalf(f) : f;
+              };
               const float *row = &linear[r * in.columns] + head * h.dim + d;
               float key = stored(((t / 16 * h.dim + d) * 16 + t % 16) * layout.elementBytes);
               float value = stored((kPageTokens * h.dim + t * h.dim + d) * layout.elementBytes);
