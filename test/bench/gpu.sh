@@ -52,7 +52,7 @@ part() {
 
 # bench MODEL options...: one process, which may take a minute; a hung kernel must not cost the others their turn.
 bench() {
-  timeout -k 5 60 ingot-bench "models/$1.ingot" --device cuda "${@:2}" || { echo "$1: exit $?"; return 1; }
+  timeout --foreground -k 5 60 ingot-bench "models/$1.ingot" --device cuda "${@:2}" || { echo "$1: exit $?"; return 1; }
 }
 
 speed_models() { # names of those for speed, 8B last
@@ -100,6 +100,12 @@ greedy() {
   case ${tokens[1]} in [0-9]*,[0-9]*) ;; *) return 1 ;; esac
   [ "${tokens[0]}" = "${tokens[1]}" ] || { echo "$1: the CPU says ${tokens[0]}"; return 1; }
 }
+blame() { # is it that launches overlap, or the graphs?
+  local switch
+  for switch in INGOT_CUDA_OVERLAP=0 INGOT_CUDA_GRAPHS=0; do
+    echo "$1, $switch: $(env $switch ingot-run "models/$1.ingot" --device cuda -p "Once upon a time" -n 60 --temperature 0 --print-tokens 2>&1)"
+  done
+}
 correctness() {
   local model code=0
   local chunks="1 7 32 128"
@@ -146,7 +152,7 @@ torch() {
   python3 -c 'import torch' 2>/dev/null || { echo "PyTorch is not here: no peer"; return 0; }
   if [ "$quick" = 1 ]; then python3 gpu_torch.py --shapes tiny --device cpu; else python3 gpu_torch.py; fi
 }
-export -f bench speed_models each machine record same greedy correctness speed_of batch_of steps_at steps_of speed batch \
+export -f bench speed_models each machine record same greedy blame correctness speed_of batch_of steps_at steps_of speed batch \
   steps tables torch
 
 part machine correctness.txt 40 machine

@@ -209,7 +209,9 @@ int run_child(const Options &options, const std::vector<Program> &programs, cons
     outcome.state = Outcome::running;
     std::vector<Bytes> outputs;
     std::string text;
+    alarm(30); // one that hangs takes this process along, not the others' turn
     bool ran = session.run(programs[i], &outputs);
+    alarm(0);
     if (ran) text = judge(programs[i], outputs, recordings, &outcome.stale);
     if (ran && !options.record.empty()) write_recording(options, programs[i], outputs);
     snprintf(outcome.text, sizeof outcome.text, "%s", ran ? text.c_str() : session.error.c_str());
@@ -296,7 +298,7 @@ int main(int argc, char **argv) {
     while (first < programs.size() && outcomes[first].state != Outcome::waiting) ++first;
     if (first > before && outcomes[first - 1].state == Outcome::running) {
       outcomes[first - 1].state = Outcome::faulted;
-      snprintf(outcomes[first - 1].text, sizeof outcomes[0].text, "the process died");
+      snprintf(outcomes[first - 1].text, sizeof outcomes[0].text, "the process died, or it hung");
     }
     if (first == before) return fprintf(stderr, "the driver's process dies before it runs anything\n"), 2;
   }
