@@ -10,9 +10,12 @@
 // One thread at a time.
 #pragma once
 #include "runtime/artifact/artifact.h"
+#include "runtime/base/checked.h"
 #include "runtime/base/clock.h"
+#include "runtime/format/abi.h"
 #include "runtime/sample/top.h"
 
+#include <algorithm>
 #include <atomic>
 #include <string>
 
@@ -24,6 +27,13 @@ struct PageRange {
   size_t pages;
   size_t table_stride; // entries of a sequence's block table
 };
+
+// Entries of a block table that kernels look at, for a sequence of `length` tokens: as far as the split that it ends
+// in.
+inline size_t entries_seen(uint64_t length, uint64_t page_tokens, size_t stride) {
+  uint64_t positions = align_up(length, INGOT_SPLIT_TOKENS);
+  return size_t(std::min<uint64_t>((positions + page_tokens - 1) / page_tokens, stride));
+}
 
 // Tells how far the upload of weights is. Called at least once, with done == total at the end; bytes.
 struct UploadProgress {

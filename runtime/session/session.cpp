@@ -178,9 +178,14 @@ Status Session::reserve_all() {
     uint32_t sequence = pending_[s], from = sequences_[sequence].length;
     INGOT_TRY(cache_.reserve(sequence, from, from + batch_.rows_of(s)));
   }
-  for (uint32_t g = 0; g < cache_.groups(); ++g)
-    for (uint32_t s = 0; s < batch_.segments(); ++s)
-      std::copy_n(cache_.table(g, pending_[s]), cache_.stride(g), batch_.table(g, s));
+  for (uint32_t g = 0; g < cache_.groups(); ++g) {
+    uint32_t page_tokens = artifact_->plan().cache_groups()->Get(g)->page_tokens();
+    for (uint32_t s = 0; s < batch_.segments(); ++s) {
+      uint64_t length = sequences_[pending_[s]].length + batch_.rows_of(s);
+      std::copy_n(cache_.table(g, pending_[s]), entries_seen(length, page_tokens, cache_.stride(g)),
+                  batch_.table(g, s));
+    }
+  }
   return {};
 }
 

@@ -196,11 +196,14 @@ Status CudaExecutor::logits(uint32_t row, const float **values) {
   uint64_t bytes = artifact_->facts().vocab_size() * sizeof(float);
   *values = reinterpret_cast<const float *>(pinned_logits_.data() + row * bytes);
   if (on_host_[row]) return {};
-  Status status = INGOT_CUDA(driver_, cuMemcpyDtoHAsync_v2, pinned_logits_.data() + row * bytes,
-                             memory_.address(logits_) + row * bytes, bytes, stream_);
+  // Who wants a second row wants them all.
+  bool all = std::find(on_host_.begin(), on_host_.end(), 1) != on_host_.end();
+  uint64_t first = all ? 0 : row, count = all ? batch_->n_logits : 1;
+  Status status = INGOT_CUDA(driver_, cuMemcpyDtoHAsync_v2, pinned_logits_.data() + first * bytes,
+                             memory_.address(logits_) + first * bytes, count * bytes, stream_);
   if (status.ok()) status = wait();
   if (!status.ok()) return abandon(status);
-  on_host_[row] = 1;
+  std::fill_n(on_host_.begin() + first, count, uint8_t(1));
   return {};
 }
 

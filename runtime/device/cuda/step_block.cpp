@@ -88,9 +88,7 @@ void StepBlock::write(const ingot_batch &batch, uint64_t n_splits, const CUdevic
   for (uint64_t s = 0; s < batch.n_segs; ++s) longest = std::max(longest, batch.kv_len[s]);
   auto views = reinterpret_cast<ingot_kv_view *>(host_ + batch_ + sizeof(ingot_batch));
   for (uint32_t g = 0; g < n_groups_; ++g) {
-    // Kernels may look at the whole tile of positions that a sequence ends in.
-    uint64_t used = align_up(longest, INGOT_SPLIT_TOKENS), page = plan_->cache_groups()->Get(g)->page_tokens();
-    uint64_t stride = std::min<uint64_t>((used + page - 1) / page, strides_[g]);
+    uint64_t stride = entries_seen(longest, plan_->cache_groups()->Get(g)->page_tokens(), strides_[g]);
     uint64_t table = next_;
     for (uint64_t s = 0; s < batch.n_segs; ++s)
       memcpy(host_ + table + s * stride * 4, batch.kv[g].block_table + s * batch.kv[g].table_stride, stride * 4);
