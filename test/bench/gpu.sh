@@ -115,7 +115,7 @@ correctness() {
     [ -e "$model" ] || continue
     model=$(basename "$model" .ingot)
     case $model in
-    stories-*) same "$model" && greedy "$model" ;;
+    stories-*) { same "$model" && greedy "$model"; } || { blame "$model"; false; } ;;
     *) same "$model" --random-weights ;;
     esac || { echo "$model: NOT the same"; code=1; }
   done
