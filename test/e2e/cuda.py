@@ -94,6 +94,20 @@ def test_any_card_runs_its_code_or_the_fallback(tools: Tools) -> None:
     assert all(each == tokens[80] for each in tokens.values()), tokens
 
 
+def test_sampling_chooses_the_cpus_tokens(tools: Tools) -> None:
+    artifact = stories(tools, "cpu,cuda", "--sm", "80,90", "--kv-cache", "f16")
+    run = ("ingot-run", artifact, "--tokens", "1,403,407,261,378", "-n", 12, "--ignore-eos", "--print-tokens")
+    for how in (
+        ("--top-k", 40, "--top-p", 0.9),
+        ("--top-k", 20, "--repetition-penalty", 1.3),
+        ("--top-k", 0, "--min-p", 0.1),
+        ("--top-k", 0, "--top-p", 0.9),
+    ):
+        how = ("--temperature", 0.9, "--seed", 5, *how)
+        cpu, gpu = (tools.check(*run, *how, "--device", device, env=card(tools)) for device in ("cpu", "cuda"))
+        assert cpu == gpu, f"{how}: {gpu}, expected {cpu}"
+
+
 def test_what_cannot_run_says_why(tools: Tools) -> None:
     cuda, cpu = stories(tools, "cuda", "--sm", "90"), stories(tools, "cpu")
     assert "cuda" in refusal(tools, cuda, "--device", "cpu")
@@ -103,6 +117,7 @@ def test_what_cannot_run_says_why(tools: Tools) -> None:
     assert "too small" in refusal(tools, cuda, "--device", "cuda", env=card(tools, memory=MIB))
     crowded = ["--device", "cuda", "--max-sequences", 2000]
     assert "--max-sequences" in refusal(tools, cuda, *crowded, env=card(tools, memory=256 * MIB))
+    assert "cuda:0 (Emulated" in refusal(tools, cuda, "--device", "cuda:3", env=card(tools))
     missing = {"INGOT_CUDA_DRIVER": "/nowhere/libcuda.so.1"}
     assert "/nowhere/libcuda.so.1" in refusal(tools, cuda, "--device", "cuda", env=missing)
 

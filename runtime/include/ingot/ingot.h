@@ -18,13 +18,13 @@
  * thread at a time; ingot_cancel() alone may be called from anywhere, signal handlers included.
  *
  * GPUs: a session runs on the processors or on one GPU (ingot_session_options.device), of those that the driver shows
- * (CUDA_VISIBLE_DEVICES may hide some; INGOT_CUDA_DRIVER names another driver library); a call leaves the GPU's
- * primary context current in the calling thread. Sessions of one ingot_model on one GPU, in any threads, share one copy
- * of its weights: the first that opens uploads it (others wait), the last that closes frees it. A kernel's wild access, a hardware error, or a step that does not end
- * in watchdog_seconds loses the GPU for the whole process: the call returns INGOT_DEVICE_LOST, and so does every later
- * call of any session on it. Such a process should fail its requests and end with a non-zero code (ingot-run: 4),
- * through _exit() after a hang, where the driver's own exit handlers may wait for ever; ingot_session_close() may still
- * be called and returns.
+ * (CUDA_VISIBLE_DEVICES may hide some; INGOT_CUDA_DRIVER names another driver library). A call leaves the GPU's primary
+ * context current in the calling thread. Sessions of one ingot_model on one GPU, in any threads, share one copy of its
+ * weights: the first that opens uploads it (others wait), the last that closes frees it.
+ * A kernel's wild access, a hardware error, or a step that does not end in watchdog_seconds loses the GPU for the whole
+ * process: the call returns INGOT_DEVICE_LOST, and so does every later call of any session on it. Such a process should
+ * fail its requests and end with a non-zero code (ingot-run: 4), through _exit() after a hang, where the driver's own
+ * exit handlers may wait for ever; ingot_session_close() may still be called and returns.
  *
  * The bits of a sequence's logits depend on the model and on its own tokens only, not on how they are cut into steps,
  * on what else is in a step, or on the number of threads; they differ between processors and GPUs. */
