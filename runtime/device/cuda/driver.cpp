@@ -1,5 +1,6 @@
 #include "runtime/device/cuda/driver.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <dlfcn.h>
 
@@ -51,7 +52,25 @@ bool is_final(CUresult result) {
   }
 }
 
+std::atomic<CUcontext> hung_contexts[64];
+
 } // namespace
+
+void note_hang(CUcontext context) {
+  for (auto &each : hung_contexts) {
+    CUcontext none = nullptr;
+    if (each.compare_exchange_strong(none, context) || none == context) return;
+  }
+}
+
+bool hangs(CUcontext context) {
+  for (const auto &each : hung_contexts) {
+    CUcontext hung = each.load();
+    if (!hung) return false;
+    if (hung == context) return true;
+  }
+  return false;
+}
 
 Status Driver::load(void *library, const char *path) {
   // The version first: an old driver lacks symbols, and its version says more than the first one that is missing.

@@ -35,6 +35,10 @@ private:
   Status lost_;
 };
 
+// Contexts of this process in which a step does not end: no session may call anything in them again. From any threads.
+void note_hang(CUcontext context);
+bool hangs(CUcontext context);
+
 // A Status from a call: INGOT_TRY(INGOT_CUDA(driver_, cuMemAlloc_v2, &address, bytes)).
 #define INGOT_CUDA(driver, call, ...) (driver).check((driver)->call(__VA_ARGS__), #call)
 

@@ -95,7 +95,7 @@ Status CudaExecutor::open(const Artifact &artifact, const DeviceOptions &options
   body_rows_ = options.most_rows;
   head_rows_ = options.most_logits;
   Status status = open_all();
-  if (!status.ok()) weights_.leave(driver_, false); // others may wait for them
+  if (!status.ok()) weights_.leave(driver_, context_ && hangs(context_)); // others may wait for them
   return status;
 }
 
@@ -234,8 +234,9 @@ Status CudaExecutor::open_profile() {
 }
 
 CudaExecutor::~CudaExecutor() {
-  if (is_hung_) weights_.leave(driver_, true);
-  if (!context_ || is_hung_) return; // a hung step would hold up every call
+  bool is_hung = context_ && hangs(context_); // a step of any session: it would hold up every call
+  if (is_hung) weights_.leave(driver_, true);
+  if (!context_ || is_hung) return;
   (void)INGOT_CUDA(driver_, cuCtxSetCurrent, context_);
   if (stream_) (void)INGOT_CUDA(driver_, cuStreamSynchronize, stream_);
   graphs_.close(driver_);

@@ -88,7 +88,7 @@ private:
   Argmax argmax_;
   Top top_;
   Graphs graphs_;
-  bool is_hung_ = false, overlaps_ = false, overlaps_in_graphs_ = false, capturing_ = false;
+  bool overlaps_ = false, overlaps_in_graphs_ = false, capturing_ = false;
 
   DeviceMemory memory_; // all but the weights
   Weights weights_;

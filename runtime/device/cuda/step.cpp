@@ -18,6 +18,7 @@ constexpr uint64_t spin_ns = 20'000'000, nap_ns = 200'000;
 
 Status CudaExecutor::enter() {
   INGOT_TRY(driver_.alive());
+  if (hangs(context_)) return hung();
   return INGOT_CUDA(driver_, cuCtxSetCurrent, context_);
 }
 
@@ -152,7 +153,7 @@ Status CudaExecutor::wait() {
 }
 
 Status CudaExecutor::hung() {
-  is_hung_ = true;
+  note_hang(context_);
   return driver_.lose(Status::error(Code::device_lost,
                                     "the GPU is lost: a step did not end within %u seconds; it may hang for ever, end "
                                     "this process (INGOT_CUDA_WATCHDOG=SECONDS waits longer, 0 without end)",

@@ -234,6 +234,30 @@ TEST(CudaFaults, TheWatchdogsTimeIsANumber) {
   unsetenv("INGOT_CUDA_WATCHDOG");
 }
 
+// The watchdog of the other session would bark after 20 s only, and its memory could not be freed.
+TEST(CudaFaults, AHungStepIsTheEndOfOtherSessionsToo) {
+  GpuToy toy;
+  emulate("sm=90,hang=attend_split");
+  SessionOptions options = on_gpu;
+  options.watchdog_seconds = 1;
+  time_t begin = time(nullptr);
+  {
+    Session other, later;
+    uint32_t sequence, others;
+    Rows rows;
+    ASSERT_TRUE(other.open(toy.artifact, on_gpu).ok() && other.create(&others).ok());
+    {
+      Session session;
+      ASSERT_TRUE(session.open(toy.artifact, options).ok() && session.create(&sequence).ok());
+      EXPECT_EQ(feed(session, sequence, {1, 2}, 2, &rows).code(), Code::device_lost);
+    }
+    EXPECT_EQ(feed(other, others, {1}, 1, &rows).code(), Code::device_lost);
+    EXPECT_EQ(later.open(toy.artifact, on_gpu).code(), Code::device_lost);
+  }
+  EXPECT_LT(time(nullptr) - begin, 10);
+  emulate();
+}
+
 TEST(CudaFaults, AHungStepIsReportedAndTheSessionStillCloses) {
   GpuToy toy;
   emulate("sm=90,hang=attend_split");
