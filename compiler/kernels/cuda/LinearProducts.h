@@ -33,8 +33,9 @@ public:
   SmallVector<Value> zeros() { return SmallVector<Value>(4 * tokenTiles, m.zero()); }
   /// The sums of a split one span further. `weights`: ptr<3> to the span's bytes.
   void addSpan(Value weights, const ActivationSource &x, SmallVector<Value> &sums);
-  /// One token, integer weights: the two sums (by row, the same in threads of equal g) `groups` groups further.
-  void addSet(Value weights, unsigned groups, const SetSource &x, SmallVector<Value> &sums);
+  /// One token, integer weights: the two sums (by row) `groups` groups further. They are those of a quad's thread
+  /// (groups - 1) / 2; before, too, if `continued`, else every thread's.
+  void addSet(Value weights, unsigned groups, const SetSource &x, SmallVector<Value> &sums, bool continued);
   /// The block's row behind sums[.. + 2 r]: i32.
   Value row(unsigned r);
 

@@ -37,7 +37,7 @@ LinearProducts::Words LinearProducts::groupOnColumns(Value span, unsigned group,
   return d;
 }
 
-void LinearProducts::addSet(Value weights, unsigned groups, const SetSource &x, Words &sums) {
+void LinearProducts::addSet(Value weights, unsigned groups, const SetSource &x, Words &sums, bool continued) {
   bool pairs = shape.isInt8() && f.group == 16;
   Value half = pairs ? e.ieq(e.lshr(m.t, 1), e.iand(m.g, e.i32c(1))) : Value();
   // Of this thread's own groups 2t, 2t + 1: parameters and records.
@@ -78,12 +78,12 @@ void LinearProducts::addSet(Value weights, unsigned groups, const SetSource &x, 
     }
   for (unsigned t = 0; 2 * t < groups; ++t)
     for (unsigned r : {0, 1}) {
+      if (t || continued) sums[r] = m.fromLane(sums[r], (t ? t : llvm::divideCeil(groups, 2)) - 1, 4);
       for (unsigned i = 0; i < 2 && 2 * t + i < groups; ++i) {
         unsigned k = 2 * r + i;
         sums[r] = e.fma(sum[k], scale[k], sums[r]);
         if (correction[k]) sums[r] = e.fma(correction[k], minimum[k], sums[r]);
       }
-      sums[r] = m.fromLane(sums[r], t, 4);
     }
 }
 

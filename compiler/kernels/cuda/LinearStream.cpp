@@ -174,8 +174,8 @@ struct Stream {
   }
 
   // One stage: the sums of a pass further. `ahead`: what read() gave, if it was called.
-  void multiply(Value slot, Value stage, ArrayRef<Value> ahead, Words &acc) {
-    if (sets) return multiplySets(slot, ahead, acc);
+  void multiply(Value slot, Value stage, ArrayRef<Value> ahead, Words &acc, bool continued) {
+    if (sets) return multiplySets(slot, ahead, acc, continued);
     SmallVector<Value> bases;
     for (Value row : rows) bases.push_back(m.advance(row, e.imul(stage, stageTiles() * int64_t(shape.tileBytes()))));
     Value records = e.imul(stage, int64_t(stageGroups() * shape.groupRecordBytes()));
@@ -202,7 +202,7 @@ struct Stream {
       }
     }
   }
-  void multiplySets(Value slot, ArrayRef<Value> words, Words &acc) {
+  void multiplySets(Value slot, ArrayRef<Value> words, Words &acc, bool continued) {
     unsigned each = setWords();
     SetSource x;
     x.fragment = [&](unsigned tile, unsigned term) {
@@ -213,7 +213,7 @@ struct Stream {
     };
     for (uint32_t i = 0; i < tiling.together; ++i) {
       Words own(ArrayRef<Value>(acc).slice(i * blockSums, blockSums));
-      products.addSet(m.advance(slot, i * bytes), stageGroups(), x, own);
+      products.addSet(m.advance(slot, i * bytes), stageGroups(), x, own, continued);
       llvm::copy(own, acc.begin() + i * blockSums);
     }
   }
@@ -249,7 +249,7 @@ struct Stream {
         Value following = e.iadd(stage, 1);
         next = read(e.select(e.ult(following, e.i32c(stages)), following, e.i32c(0)));
       }
-      multiply(m.advance(ring, slot), stage, SmallVector<Value>(words), acc);
+      multiply(m.advance(ring, slot), stage, SmallVector<Value>(words), acc, true);
       acc.append(next);
       Value after = e.iadd(slot, slotBytes);
       acc.append({e.select(e.ieq(after, end), e.i32c(0), after), slot});
@@ -268,7 +268,7 @@ struct Stream {
       for (; read < sequence && read <= stage + ahead; ++read) words[read] = this->read(e.i32c(read));
       m.wait(sequence - 1 - stage);
       m.warpSync();
-      multiply(m.advance(ring, stage * slotBytes), e.i32c(stage), words[stage], acc);
+      multiply(m.advance(ring, stage * slotBytes), e.i32c(stage), words[stage], acc, stage > 0);
     }
     return acc;
   }
@@ -293,9 +293,9 @@ struct Stream {
           m.store(acc[4 * j + 2 * r + token], to);
         }
   }
-  // All threads of a quad have the same sums.
+  // Columns are alike, or one thread of a quad has the sums.
   void storeSingle(Value base, ValueRange acc) {
-    e.guard(e.ieq(m.t, e.i32c(0)), [&] {
+    e.ifThen(e.ieq(m.t, e.i32c(sets ? (stageGroups() - 1) / 2 : 0)), [&] {
       Value to = m.advance(base, e.shl(products.row(0), 2));
       if (sets) return m.store(acc, to);
       for (int r : {0, 1}) m.store(acc[2 * r], m.advance(to, int64_t(r * 32)));
@@ -353,15 +353,18 @@ std::optional<StreamTiling> StreamTiling::of(const LinearShape &shape, uint32_t 
 }
 
 // A small matrix is spread over all multiprocessors; a large one takes several blocks a CTA. Rings of few warps are
-// deep: what is on its way before the previous kernel ends is as much as fits. One token: two blocks a warp where there
-// is little to do for one, or enough for all multiprocessors.
+// deep: what is on its way before the previous kernel ends is as much as fits. One token: several blocks a warp where
+// there is little to do for one, or enough for all multiprocessors.
 std::optional<StreamTiling> StreamTiling::ofOne(const LinearShape &shape) {
   uint32_t unit = shape.unitBlocks, blocks = unit;
   bool shortRows = shape.splitSpans() * shape.spanColumns() <= 256;
+  bool four = shortRows && 4 * kSplits * shape.splitBytes() <= kMostSharedBytes / 2; // blocks a warp
+  uint32_t most = shortRows && !four ? 2 : 4;
+  uint64_t ctas = shortRows ? kManyCtas / 2 : kManyCtas;
   if (unit == 1 && shape.blocks() >= 2 && (shortRows || shape.blocks() >= 2 * kManyCtas)) blocks = 2;
-  while (blocks + unit <= 4 && shape.blocks() / (blocks + unit) >= kManyCtas) blocks += unit;
+  while (blocks + unit <= most && shape.blocks() / (blocks + unit) >= ctas) blocks += unit;
   bool pairs = blocks % 2 == 0 && (shortRows || blocks > 4 || shape.blocks() / blocks >= kManyCtas / 4);
-  uint32_t together = pairs ? 2 : 1;
+  uint32_t together = !pairs ? 1 : four && blocks % 4 == 0 ? 4 : 2;
   StreamTiling tiling{
       1, blocks, together, std::min<uint32_t>(blocks / together, 4), kMostRing, uint32_t(shape.stageSpans())};
   auto fits = [&](uint32_t bytes) { return ringBytes(shape, tiling) + sumBytes(tiling) <= bytes; };

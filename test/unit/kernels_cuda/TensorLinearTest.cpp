@@ -160,6 +160,13 @@ TEST_P(TensorLinearTest, AnyNumberOfColumns) {
     check({{Type::int4, Zero::zero_point, Scale::f32, 32}, k, 64, true});
 }
 
+// More than a ring holds: stages come while others are multiplied.
+TEST_P(TensorLinearTest, LongRows) {
+  check({{Type::int4, Zero::zero_point, Scale::f16, 32}, 8200, 20, false, true});
+  check({{Type::int4, Zero::minimum, Scale::f32, 32}, 8200, 20, true});
+  check({kF16, 4700, 20});
+}
+
 TEST_P(TensorLinearTest, FloatsWithTerms) {
   for (Type type : {Type::f16, Type::bf16})
     for (bool exact : {false, true})
@@ -180,7 +187,8 @@ TEST_P(TensorLinearTest, IntegersWithInt8Activations) {
 // Whenever copies land and warps run, the bits are the same, and no warp reads what another writes unasked.
 TEST_P(TensorLinearTest, SchedulesDoNotMatter) {
   using emulator::AsyncCopies;
-  for (const LinearCase &c : {LinearCase{kInt4, 576, 72}, {kF16, 576, 72}, {kAffine, 576, 72, false, true}}) {
+  for (const LinearCase &c :
+       {LinearCase{kInt4, 576, 72}, {kF16, 576, 72}, {kAffine, 576, 72, false, true}, {kInt8, 4608, 20, false, true}}) {
     SCOPED_TRACE(c.name());
     if (!make(c)) continue;
     Weight w(c.format, c.n, c.k, 11);
@@ -204,7 +212,10 @@ TEST_P(TensorLinearTest, InstructionsPerMultiplyAdd) {
   struct Limit {
     LinearCase c;
     double one, eight; // rows
-  } limits[] = {{{kInt4, 1024, 256}, 4, 0.5}, {{kF16, 1024, 256}, 3, 0.4}, {{kInt8, 1024, 256, false, true}, 5, 0.7}};
+  } limits[] = {{{kInt4, 1024, 256}, 2.5, 0.5},
+                {{kF16, 1024, 256}, 1.8, 0.4},
+                {{kInt8, 1024, 256, false, true}, 1.5, 0.7},
+                {{kInt4, 1024, 256, false, true}, 1.7, 0.6}};
   for (const Limit &limit : limits) {
     SCOPED_TRACE(limit.c.name());
     if (!make(limit.c)) continue;
