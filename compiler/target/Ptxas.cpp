@@ -68,7 +68,7 @@ Expected<Tools> findTools(StringRef ptxas) {
   tools.ptxas = ptxas.empty() ? find("ptxas", "INGOT_PTXAS") : ptxas.str();
   if (tools.ptxas.empty())
     return failure(
-        "no ptxas on this machine to make cubins with: run tools/setup.sh, or `pip install nvidia-cuda-nvcc` "
+        "no ptxas on this machine to make cubins with: run tools/setup.sh, or `pip install nvidia-cuda-nvcc-cu12` "
         "and name its ptxas with --ptxas or INGOT_PTXAS, or compile with --sm none (PTX only)");
   if (!sys::fs::can_execute(tools.ptxas)) return failure("'" + tools.ptxas + "' cannot be executed (ptxas)");
   tools.nvdisasm = inFolder(sys::path::parent_path(tools.ptxas), "nvdisasm");

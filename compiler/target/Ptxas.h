@@ -1,7 +1,7 @@
 // ptxas and nvdisasm as child processes: PTX to a cubin, its report a kernel, and counts of instructions in its SASS.
 //
 // ptxas is looked for in this order: the path given (--ptxas), INGOT_PTXAS, the PATH, CUDA_HOME/bin, the Python package
-// nvidia-cuda-nvcc in VIRTUAL_ENV, then in a folder `venv` beside one of the folders above this program (where
+// nvidia-cuda-nvcc-cu12 in VIRTUAL_ENV, then in a folder `venv` beside one of the folders above this program (where
 // tools/setup.sh puts it). nvdisasm (optional) beside ptxas, then likewise with INGOT_NVDISASM.
 #pragma once
 #include "llvm/ADT/StringRef.h"
