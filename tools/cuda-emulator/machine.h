@@ -39,6 +39,9 @@ struct Options {
   // Lanes of a warp drift apart between .sync instructions, as independent thread scheduling allows: shows a missing
   // bar.warp.sync, in global memory too. Slower.
   bool drift = false;
+  // How many products of floats an mma adds at once, as tensor cores do: 8 as an A100, 16 as an H100 (aligned_sum.h).
+  // 0: one after the other in float32, which is neither but plain, and what expected values are made with.
+  uint32_t mma_products = 0;
   bool coverage = false; // note which instructions run: reached_lines
   AsyncCopies async_copies = AsyncCopies::by_seed;
   Dependents dependents = Dependents::by_seed;

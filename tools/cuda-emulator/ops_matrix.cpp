@@ -2,8 +2,9 @@
 // laid out so that a register's 32 lanes, in order, are a row-major block: of A, 8 rows by the k values that fit (8
 // halves, 4 tf32, 16 bytes); of B the same with n for rows; of C and D one of two interleaved columns. A multiply
 // gathers A as [16][k] and B as [k][8] and adds products in the order of k, each with one rounding; hardware's order is
-// its own.
+// its own (Options::mma_products: aligned_sum.h).
 #include "access.h"
+#include "aligned_sum.h"
 #include "assembler.h"
 #include "rounding.h"
 #include <immintrin.h>
@@ -111,6 +112,18 @@ template <int K> inline void multiply(const float (*a)[K], const float (*b)[8], 
   }
 }
 
+// The same as tensor cores are known to do it, where all numbers are finite.
+template <int K> bool multiply_aligned(const float (*a)[K], const float (*b)[8], float (*c)[8], AlignedSum sum) {
+  sum.products = std::min(sum.products, K);
+  bool finite = std::all_of(&a[0][0], &a[0][0] + 16 * K, [](float v) { return std::isfinite(v); }) &&
+                std::all_of(&b[0][0], &b[0][0] + 8 * K, [](float v) { return std::isfinite(v); }) &&
+                std::all_of(&c[0][0], &c[0][0] + 128, [](float v) { return std::isfinite(v); });
+  for (int r = 0; r < 16 && finite; ++r)
+    for (int n = 0; n < 8; ++n)
+      for (int k = 0; k < K; k += sum.products) c[r][n] = sum.add(c[r][n], &a[r][k], &b[k][n], 8);
+  return finite;
+}
+
 template <bool HalfSums> inline void read_sums(Warp &w, const uint32_t *places, float (*c)[8]) {
   for (int h = 0; h < 2; ++h) {
     if constexpr (HalfSums) {
@@ -151,7 +164,9 @@ template <Element E, int K, bool HalfSums> Next multiply_floats(const Instr &i, 
     read_b<E>(w.at<uint32_t>(b[k]), bs + k * block_k<E>);
   }
   read_sums<HalfSums>(w, c, cs);
-  multiply<K>(as, bs, cs);
+  int products = int(w.cta->worker->options->mma_products);
+  if (!products || !multiply_aligned<K>(as, bs, cs, {products, E == Element::half ? -14 : -126}))
+    multiply<K>(as, bs, cs);
   write_sums<HalfSums>(w, d, cs);
   ++w.cta->worker->counters.mmas;
   return Next::step;

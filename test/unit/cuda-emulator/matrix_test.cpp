@@ -9,8 +9,9 @@ using namespace ingot::emulator;
 using V = std::vector<uint32_t>;
 
 // Runs one mma: registers of lane l at [register][l].
-static V multiply(const std::string &name, size_t a, size_t b, size_t c, const V &as, const V &bs, const V &cs) {
-  Gpu gpu;
+static V multiply(const std::string &name, size_t a, size_t b, size_t c, const V &as, const V &bs, const V &cs,
+                  Gpu *given = nullptr) {
+  Gpu own, &gpu = given ? *given : own;
   auto list = [](const char *prefix, size_t n) {
     std::string s = "{";
     for (size_t k = 0; k < n; ++k) s += std::string(k ? ", " : "") + prefix + std::to_string(k);
@@ -184,4 +185,32 @@ TEST(Matrix, NeedTheWholeWarp) {
                 "[s]; bar.sync 0;",
                 parameters(uint64_t(0)), 32, ".shared .align 16 .b8 s[512];\n");
   EXPECT_EQ(f.kind, Fault::divergent) << f.message();
+}
+
+// One product and 15 small ones: each alone is lost in float32; aligned sums keep a bit or two more, and cut the rest.
+TEST(Matrix, SumsAsTensorCoresMakeThem) {
+  using Product = std::pair<float, float>;
+  auto sum = [](uint32_t products, Product large, Product small) {
+    Gpu gpu;
+    gpu.options.mma_products = products;
+    V as(128), bs(64), cs(128);
+    for (int k = 0; k < 16; ++k) { // row 0 of A, column 0 of B
+      auto [a, b] = k ? small : large;
+      size_t lane = size_t(k % 8 / 2), half = size_t(k / 8);
+      as[half * 64 + lane] |= uint32_t(float_to_half(a)) << k % 2 * 16;
+      bs[half * 32 + lane] |= uint32_t(float_to_half(b)) << k % 2 * 16;
+    }
+    V w = multiply("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32", 4, 2, 4, as, bs, cs, &gpu);
+    return std::bit_cast<float>(w[0]);
+  };
+  Product one = {1, 1};
+  EXPECT_EQ(sum(0, one, {0x1p-12f, 0x1p-13f}), 1); // 2^-25
+  EXPECT_EQ(sum(8, one, {0x1p-12f, 0x1p-13f}), 1);
+  EXPECT_EQ(sum(16, one, {0x1p-12f, 0x1p-13f}), 1 + 3 * 0x1p-23f); // 15 * 2^-25, cut
+  EXPECT_EQ(sum(16, one, {0x1p-13f, 0x1p-13f}), 1);
+  EXPECT_EQ(sum(8, one, {0x1p-12f, 0x1p-12f}), 1 + 7 * 0x1p-23f); // 7 * 2^-24, cut to 3 * 2^-23, then 8 * 2^-24
+  EXPECT_EQ(sum(16, {-1, 1}, {-0x1p-12f, 0x1p-13f}), -1 - 3 * 0x1p-23f);
+  // A subnormal factor is aligned as if it were 2^-14: 15 * 2^-24 * 2^10 hides what is 2^-20 of it.
+  EXPECT_EQ(sum(0, {15 * 0x1p-24f, 0x1p10f}, {0x1p-24f, 0x1p-10f}), 15 * 0x1p-14f + 15 * 0x1p-34f);
+  EXPECT_EQ(sum(16, {15 * 0x1p-24f, 0x1p10f}, {0x1p-24f, 0x1p-10f}), 15 * 0x1p-14f);
 }

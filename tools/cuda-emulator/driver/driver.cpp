@@ -153,6 +153,7 @@ CUresult Driver::open_context() {
   options.races = settings.races;
   options.global_races = settings.races > 1;
   options.drift = settings.drift;
+  options.mma_products = settings.mma;
   options.coverage = !settings.coverage.empty();
   options.checks = settings.checks;
   options.max_shared = uint32_t(card.shared_per_block_optin);

@@ -26,6 +26,7 @@ struct Settings {
   uint64_t seed = 0;        // 0: work runs as late as is legal, 1: at once, others: drawn
   unsigned threads = 0;     // host threads of the interpreter; 0: as many as the process may use
   int races = 0;            // look for races: 1 in shared memory, 2 in global memory too
+  unsigned mma = 0;         // products that an mma adds at once: 0, 8, 16
   bool drift = false;       // lanes of a warp drift apart between .sync instructions
   bool checks = true;       // check every memory access
   bool trace = false;       // a line in the log for every call
