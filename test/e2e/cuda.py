@@ -73,6 +73,21 @@ def test_the_same_bits_however_the_prompt_is_fed(tools: Tools) -> None:
         assert same_bytes(whole, fed), f"chunks of {chunk}, schedule {seed}"
 
 
+def test_a_cards_own_sums_keep_the_law(tools: Tools) -> None:
+    """mma=8, 16: products are aligned, cut and added as an A100 and an H100 are known to do it, not one after the other."""
+    ids = [1, *range(300, 318)]
+    for options in ((), ("--activations", "f32")):
+        name = "-".join(["cuda-sums", *(o.strip("-") for o in options)])
+        artifact = tools.compile(STORIES / "genai_int4", name, "--target", "cpu,cuda", "--sm", "none", *options)
+        exact = tools.logits(artifact, ids, "--device", "cpu")
+        for products in (8, 16):
+            whole = tools.logits(artifact, ids, "--device", "cuda", env=card(tools, mma=products))
+            assert mean_kl(exact, whole) < 1e-4, (options, products)
+            for chunk in (1, 7):
+                fed = tools.logits(artifact, ids, "--device", "cuda", "--chunk", chunk, env=card(tools, mma=products))
+                assert same_bytes(whole, fed), (options, products, chunk)
+
+
 def refusal(tools: Tools, artifact: Path, *options, env: dict | None = None) -> str:
     """The one line with which ingot-run refuses."""
     done = tools.run("ingot-run", artifact, "--tokens", "1,403", "-n", 2, *options, env=env)
