@@ -1,5 +1,5 @@
 // Which kernels an expert linear gets: a prepare grid, whose first CTA sorts the products, and the linears' own kernels
-// for a product, 8 products of an expert and 32.
+// for a product, 8 products of an expert, 32 and 64.
 #include "compiler/kernels/cuda/ExpertLinear.h"
 #include "compiler/kernels/cuda/Linear.h"
 #include "compiler/kernels/cuda/LinearF32.h"
@@ -30,10 +30,15 @@ struct Generator {
     return true;
   }
 
-  // Tokens a tile of many products has, as the tiling allows.
-  uint32_t largest() const {
-    if (isFloat()) return FloatTileTiling::of(shape, cut, 32) ? 32 : 8;
+  // The kernels' tokens a tile, ascending. 0: the shape has none of that size.
+  uint32_t medium() const {
+    if (isFloat()) return FloatTileTiling::of(shape, cut, 32) ? 32 : 0;
     return StreamTiling::of(shape, 32)->tokens;
+  }
+  uint32_t large() const {
+    if (isFloat()) return FloatTileTiling::of(shape, cut, 64) ? 64 : 0;
+    auto tiling = PanelTiling::of(shape);
+    return tiling ? tiling->tokens : 0;
   }
 
   LogicalResult prepare(uint32_t maxRows, uint32_t tokens) {
@@ -66,8 +71,10 @@ struct Generator {
       FloatLinear linear{kernel, cut, [&](Emitter &e) { return e.slotPointer(frame.preparedSlot); }, table.rowBytes};
       made = tokens > 8 ? emitFloatTile(linear, *FloatTileTiling::of(shape, cut, tokens), variant)
                         : emitFloatStream(linear, *FloatStreamTiling::of(shape, cut, tokens), variant);
+    } else if (tokens > 8 && tokens == large()) {
+      made = emitLinearPanel(kernel, *PanelTiling::of(shape), variant);
     } else {
-      made = emitLinearStream(kernel, *StreamTiling::of(shape, tokens == 1 || tokens == 8 ? tokens : 32), variant);
+      made = emitLinearStream(kernel, *StreamTiling::of(shape, tokens > 8 ? 32 : tokens), variant);
     }
     if (failed(made)) return failure();
     // CTAs for all products and for tiles that are full; those that are not make some CTAs take two.
@@ -78,17 +85,20 @@ struct Generator {
     return success();
   }
 
-  // A product an item, tiles of 8 while these are not full on the average, then larger ones.
+  // A product an item; then tiles of a size that is not full on the average, until there is no larger one.
   LogicalResult generate() {
     const cpu::ExpertShape &experts = table.shape;
-    uint32_t most = largest(), least = ExpertTable::kLeastTokens;
-    uint32_t some = std::max<uint64_t>(table.few + 1, least * experts.experts / experts.slots);
     kernels.opsPerRow = experts.slots * experts.linear.rows * experts.linear.cols;
     kernels.preparedBytesPerRow = table.parts() * table.rowBytes + table.bytesPerRow();
-    SmallVector<std::pair<uint32_t, uint32_t>> steps = {{table.few, 1}, {most > least ? some : UINT32_MAX, least}};
-    if (most > least) steps.push_back({UINT32_MAX, most});
-    for (auto [maxRows, tokens] : steps)
+    SmallVector<uint32_t> sizes = {1, ExpertTable::kLeastTokens};
+    for (uint32_t tokens : {medium(), large()})
+      if (tokens > sizes.back()) sizes.push_back(tokens);
+    uint32_t rows = table.few;
+    for (uint32_t tokens : sizes) {
+      if (tokens > 1) rows = std::max<uint64_t>(rows + 1, tokens * experts.experts / experts.slots);
+      uint32_t maxRows = tokens == sizes.back() ? UINT32_MAX : rows;
       if (failed(prepare(maxRows, tokens)) || failed(main(maxRows, tokens))) return failure();
+    }
     return success();
   }
 };

@@ -27,7 +27,8 @@ struct Layout {
   uint32_t stageBytes() const { return weights() + tiling.blocks * weightBytes(); }
   uint32_t sumBytes() const { return tiling.blocks * tiling.tokens * 64; }
   uint32_t sums() const { return tiling.ring * stageBytes(); }
-  uint32_t bytes() const { return sums() + sumBytes(); }
+  uint32_t rows() const { return sums() + sumBytes(); } // of experts: the tokens' prepared rows, i32
+  uint32_t bytes() const { return rows() + tiling.tokens * 4; }
   uint32_t threads() const { return tiling.blocks * 32; }
 };
 
@@ -48,6 +49,21 @@ struct Panel {
 
   //===- filling the ring -----------------------------------------------------------------------------------------===//
 
+  // i64 bytes from `rows` to the prepared row of token `token` (i32) of the tile.
+  Value rowOffset(Value token) {
+    Value row = token;
+    if (kernel.experts) row = m.loadWord(m.shared(e.iadd(e.shl(token, 2), int64_t(layout.rows()))));
+    return e.imul(e.zext(e.i64, row), int64_t(shape.preparedBytes()));
+  }
+  // Products of an expert lie anywhere.
+  void noteRows() {
+    e.loop(m.thread, e.i32c(tiling.tokens), layout.threads(), [&](Value token) {
+      Value row = e.trunc(e.i32, kernel.experts->preparedRow(m, token));
+      m.store(row, m.shared(e.iadd(e.shl(token, 2), int64_t(layout.rows()))));
+    });
+    m.barrier();
+  }
+
   Value slot(Value index) { return m.shared(e.imul(e.urem(index, tiling.ring), int64_t(layout.stageBytes()))); }
   Value ownWeights(Value slot) {
     return m.advance(slot, e.iadd(e.imul(m.warp, int64_t(layout.weightBytes())), int64_t(layout.weights())));
@@ -67,7 +83,7 @@ struct Panel {
       auto copy = [&] {
         Value piece = e.iadd(m.thread, int64_t(first));
         Value token = e.udiv(piece, pieces), offset = e.shl(e.urem(piece, pieces), 4);
-        Value source = e.iadd(e.imul(e.zext(e.i64, token), int64_t(shape.preparedBytes())), e.zext(e.i64, offset));
+        Value source = e.iadd(rowOffset(token), e.zext(e.i64, offset));
         Value target = e.iadd(e.imul(token, int64_t(layout.rowBytes())), swizzled(offset, token));
         m.copy(m.advance(slot, target), m.advance(from, source));
       };
@@ -108,6 +124,10 @@ struct Panel {
       };
       x.record = [&](unsigned j, unsigned group, unsigned token) {
         int64_t at = shape.groupOffset() + (firstGroup + group) * shape.groupRecordBytes();
+        if (kernel.experts) {
+          Value own = rowOffset(e.iadd(e.shl(m.t, 1), int64_t(8 * j + token)));
+          return m.load(m.advance(m.advance(rows, own), e.iadd(groups, at)), shape.groupRecordBytes() / 4);
+        }
         Value base = m.advance(ownRecords, groups);
         return m.load(m.advance(base, at + (8 * j + token) * int64_t(shape.preparedBytes())),
                       shape.groupRecordBytes() / 4);
@@ -146,16 +166,19 @@ struct Panel {
   }
 
   void emit(Value item, int64_t units) {
-    firstToken = e.imul(e.udiv(item, units), int64_t(tiling.tokens));
+    const ExpertItems *experts = kernel.experts;
+    firstToken = experts ? e.i64c(0) : e.imul(e.udiv(item, units), int64_t(tiling.tokens));
+    if (experts) experts->open(m, e.udiv(item, units));
     Value group = e.urem(item, units);
     Value block = e.iadd(e.imul(group, int64_t(tiling.blocks)), e.zext(e.i64, m.warp));
     block = e.clamp(block, e.i64c(shape.blocks() - 1));
-    Value base = m.global(kernel.frame.weightAddress(e, kernel.root.getWeightAttr()));
+    Value base = m.global(kernel.weightAddress(e));
+    if (experts) base = m.advance(base, experts->weightOffset(e)), noteRows();
     weights = m.advance(base, e.imul(block, int64_t(shape.blockBytes())));
     rows = m.advance(m.global(e.slotPointer(kernel.frame.preparedSlot)),
                      e.imul(firstToken, int64_t(shape.preparedBytes())));
     for (uint32_t i = 0; i + 1 < tiling.ring && int64_t(i) < sequence; ++i) fetchWeights(e.i32c(i), slot(e.i32c(i)));
-    e.b.create<ptx::GriddepWaitOp>();
+    if (!experts) e.b.create<ptx::GriddepWaitOp>();
     for (uint32_t i = 0; i + 1 < tiling.ring; ++i) { // the first group holds all weights so far
       if (int64_t(i) < sequence) fetchActivations(e.i32c(i), slot(e.i32c(i)));
       m.commit();
@@ -199,7 +222,9 @@ LogicalResult emitLinearPanel(const LinearKernel &kernel, const PanelTiling &til
   TensorEmitter m(e);
   auto id = [&](ptx::Register which) { return e.zext(e.i64, e.b.create<ptx::IdOp>(e.i32, which)); };
   Panel panel{m, kernel, tiling, LinearProducts(m, shape, tiling.tokens / 8)};
-  auto loop = e.itemLoop(id(ptx::Register::block), itemCount(e, variant), id(ptx::Register::blocks));
+  if (kernel.experts) e.b.create<ptx::GriddepWaitOp>(); // behind which the experts are known
+  Value items = kernel.experts ? kernel.experts->count(m, variant.units) : itemCount(e, variant);
+  auto loop = e.itemLoop(id(ptx::Register::block), items, id(ptx::Register::blocks));
   {
     OpBuilder::InsertionGuard guard(e.b);
     e.b.setInsertionPointToStart(loop.getBody());
