@@ -38,14 +38,14 @@ void emitLinearFinish(TensorEmitter &m, const LinearKernel &kernel, const Linear
   int64_t unitBlocks = shape.unitBlocks, unitsHere = finish.blocks / unitBlocks;
   int64_t blockBytes = finish.tokens * kRowBytes, splitBytes = finish.blocks * blockBytes;
   Value units = e.i64c(shape.blocks() / unitBlocks);
-  Value count = kernel.experts ? kernel.experts->size()
-                               : e.clamp(e.i64c(finish.tokens), e.isub(e.rows(), finish.firstToken));
+  Value count =
+      kernel.experts ? kernel.experts->size() : e.clamp(e.i64c(finish.tokens), e.isub(e.rows(), finish.firstToken));
   Value worker = e.zext(e.i64, e.lshr(m.thread, 4));
   e.loop(worker, e.imul(count, unitsHere), finish.threads / kWorkerThreads, [&](Value pair) {
     Value token = e.udiv(pair, unitsHere), own = e.urem(pair, unitsHere), unit = e.iadd(finish.firstUnit, own);
     e.guard(e.ult(unit, units), [&] {
-      Value row = kernel.experts ? kernel.experts->preparedRow(m, e.trunc(e.i32, token))
-                                 : e.iadd(finish.firstToken, token);
+      Value row =
+          kernel.experts ? kernel.experts->preparedRow(m, e.trunc(e.i32, token)) : e.iadd(finish.firstToken, token);
       Value at = e.iadd(e.imul(own, unitBlocks * blockBytes), e.imul(token, kRowBytes));
       Value sums = m.advance(finish.sums, e.trunc(e.i32, at));
       Value factor;

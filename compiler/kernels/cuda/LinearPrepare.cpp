@@ -83,7 +83,9 @@ struct Prepare {
     }
     return piece;
   }
-  Value runBase(Value column, unsigned width) { return padded() ? e.clamp(column, e.i32c(shape.cols - width)) : column; }
+  Value runBase(Value column, unsigned width) {
+    return padded() ? e.clamp(column, e.i32c(shape.cols - width)) : column;
+  }
 
   //===- over the whole CTA ---------------------------------------------------------------------------------------===//
 

@@ -104,7 +104,8 @@ protected:
     return compiled;
   }
 
-  // Runs the launch on `rows` rows with main variant `v` and the prepare of its class; the slot behind the results is `prepared` if there is one.
+  // Runs the launch on `rows` rows with main variant `v` and the prepare of its class; the slot behind the results is
+  // `prepared` if there is one.
   void run(size_t rows, const KernelVariant &v, unsigned preparedSlot) {
     EXPECT_LE(v.scratchBytes, scratch.size() - 64);
     arguments.rows = rows;
