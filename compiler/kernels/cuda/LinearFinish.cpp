@@ -32,14 +32,23 @@ void WeightCopy::issue(Value to, Value from, Value left) {
   }
 }
 
+// Rows behind the step's last have room in buffers, up to the next 64, but neither in logits nor in the KV cache.
+static bool endsWithItsRows(const cpu::LaunchFrame &frame) {
+  decoder::LaunchOp launch = frame.launch;
+  return llvm::any_of(frame.results, [](const cpu::ResultView &result) { return result.exact; }) ||
+         !launch.getBody().getOps<decoder::AppendOp>().empty();
+}
+
 void emitLinearFinish(TensorEmitter &m, const LinearKernel &kernel, const LinearFinish &finish) {
   Emitter &e = m.e;
   const LinearShape &shape = kernel.shape;
   int64_t unitBlocks = shape.unitBlocks, unitsHere = finish.blocks / unitBlocks;
   int64_t blockBytes = finish.tokens * kRowBytes, splitBytes = finish.blocks * blockBytes;
   Value units = e.i64c(shape.blocks() / unitBlocks);
-  Value count =
-      kernel.experts ? kernel.experts->size() : e.clamp(e.i64c(finish.tokens), e.isub(e.rows(), finish.firstToken));
+  Value tokens = e.i64c(finish.tokens), left = e.isub(e.rows(), finish.firstToken);
+  Value count = kernel.experts                  ? kernel.experts->size()
+                : endsWithItsRows(kernel.frame) ? e.clamp(tokens, left)
+                                                : e.umin(tokens, left); // less work
   Value worker = e.zext(e.i64, e.lshr(m.thread, 4));
   e.loop(worker, e.imul(count, unitsHere), finish.threads / kWorkerThreads, [&](Value pair) {
     Value token = e.udiv(pair, unitsHere), own = e.urem(pair, unitsHere), unit = e.iadd(finish.firstUnit, own);

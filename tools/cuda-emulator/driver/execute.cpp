@@ -45,10 +45,14 @@ CUresult copy(Driver &driver, const Work &work) {
   return CUDA_SUCCESS;
 }
 
+constexpr size_t most_counters = 8192; // fills of less may set counters that count from zero
+
 CUresult fill(Driver &driver, const Work &work) {
   if (CUresult result = check_range(driver, work.to, work.bytes, true, "a fill"); result) return result;
   auto *to = reinterpret_cast<uint8_t *>(work.to);
-  if (work.value == (work.value & 255) * 0x01010101u)
+  if (work.value == 0 && driver.settings.poison && work.bytes >= most_counters)
+    memset(to, 255, work.bytes);
+  else if (work.value == (work.value & 255) * 0x01010101u)
     memset(to, int(work.value & 255), work.bytes);
   else
     for (size_t i = 0; i + 4 <= work.bytes; i += 4) memcpy(to + i, &work.value, 4);
