@@ -121,7 +121,7 @@ struct Item {
           stream.begin(group, next);
           return SmallVector<Value>(registers.size(), e.i32c(0));
         });
-    SmallVector<Joined> joined;
+    Value m0 = state.m, l0 = state.l;
     MutableArrayRef<Value> own(state.o);
     for (int64_t piece = 0; piece < layout.values.count(); ++piece) {
       SmallVector<Type> types(layout.values.size(piece) * 8, e.f32);
@@ -131,7 +131,8 @@ struct Item {
       for (const Columns &columns : exchanges(piece)) {
         e.ifThen(tile.seen, [&] { leaveColumns(columns, o); });
         m.barrier();
-        if (joined.empty()) joined = joinSums(state);
+        state.m = m0, state.l = l0; // made again each time: that is cheaper than to keep all factors in registers
+        auto joined = joinSums(state);
         joinColumns(columns, joined, own.take_front(columns.count / 8));
         own = own.drop_front(columns.count / 8);
         m.barrier();
@@ -262,13 +263,17 @@ void emitItem(TensorEmitter &m, const AttendLayout &layout, const AttendOperands
 
 } // namespace
 
-bool isTensorAttend(const AttendShape &shape) {
-  auto fits = [](uint64_t dim) { return dim % 16 == 0 && dim > 0 && dim <= 256; };
-  return shape.kv.elementBytes == 2 && fits(shape.kv.keyDim) && fits(shape.kv.valueDim);
+// The most columns for which ptxas finds registers without spilling.
+bool isTensorAttend(const AttendShape &shape, bool exactActivations) {
+  bool wide = shape.kv.elementBytes == 4;
+  if (wide && exactActivations) return false;
+  uint64_t most = exactActivations ? 96 : wide ? 128 : 256;
+  auto fits = [&](uint64_t dim) { return dim % 16 == 0 && dim > 0 && dim <= most; };
+  return fits(shape.kv.keyDim) && fits(shape.kv.valueDim);
 }
 
 unsigned attendTerms(const AttendShape &shape, bool exactActivations) {
-  if (!exactActivations) return 1;
+  if (!exactActivations) return shape.kv.elementBytes == 4 ? 2 : 1;
   return shape.kv.bf16 ? 3 : 2;
 }
 

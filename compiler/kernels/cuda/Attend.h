@@ -1,4 +1,4 @@
-// Flash-decoding on tensor cores: paged attention over an f16 or bf16 cache, keys cut into splits, then combined.
+// Flash-decoding on tensor cores: paged attention, keys cut into splits, then combined.
 // (Dao, "FlashAttention-2", 2023; Dao et al., "Flash-Decoding", 2023. The cache is the CPU's: kernels/cpu/KvLayout.h.)
 //
 // Invariants
@@ -10,15 +10,17 @@
 //     them see may be infinite, too (f16's largest is 65504): when a result is no number and the group is of several
 //     rows, it is done again row by row.
 //  4. q (scaled by a power of two so that nothing overflows) and p are sums of terms of the cache's type: one, or for
-//     exact activations two of f16 (22 bits) or three of bf16 (24). Sums are f32.
+//     exact activations two of f16 (22 bits) or three of bf16 (24). With an f32 cache q, p, K and V are sums of two
+//     terms of bf16. Sums are f32.
 #pragma once
 #include "compiler/kernels/cpu/Attend.h"
 #include "passes/lower/KernelGenerator.h"
 
 namespace ingot::cuda {
 
-/// Whether the tensor cores serve this shape: an f16 or bf16 cache and head dims that are multiples of 16, at most 256.
-bool isTensorAttend(const cpu::AttendShape &shape);
+/// Whether the tensor cores serve this shape: head dims that are multiples of 16, at most 256 (an f32 cache: 128; exact
+/// activations: 96, and no f32 cache). The rest stays on lanes: the CPU's bits.
+bool isTensorAttend(const cpu::AttendShape &shape, bool exactActivations);
 
 /// Bytes of a row's partial result of one split: o [heads][valueDim], m [heads], l [heads], f32.
 uint64_t attendPartialBytes(const cpu::AttendShape &shape);

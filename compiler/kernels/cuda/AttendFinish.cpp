@@ -1,7 +1,6 @@
 // Joining (m, l, o), and the grid that sums the splits: row by row, on lanes.
 #include "compiler/kernels/cuda/AttendLayout.h"
 #include "compiler/kernels/cuda/AttendState.h"
-#include "dialects/ptx/Ptx.h"
 
 using namespace mlir;
 
@@ -13,7 +12,7 @@ static constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 Value exponential(Emitter &e, Value x) {
   Value power = e.mul(x, e.constant(e.f32, 0x1.715476p+0)); // log2 e
-  return e.b.create<ptx::ApproxOp>(e.f32, ptx::Function::ex2, power);
+  return e.intrinsic("llvm.nvvm.ex2.approx.ftz.f", e.f32, power);
 }
 
 Joined join(Emitter &e, Value m, Value l, Value partM, Value partL) {

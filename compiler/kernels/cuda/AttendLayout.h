@@ -26,27 +26,33 @@ struct HeadPieces {
 struct AttendLayout {
   const cpu::AttendShape &shape;
   unsigned terms; // of q and p
-  HeadPieces keys{int64_t(shape.kv.keyDim / 16), 8};
-  // A piece's o lies in registers, beside what a thread owns of all columns.
-  HeadPieces values{int64_t(shape.kv.valueDim / 16), shape.kv.valueDim > 128 ? 4 : 8};
+  // A piece is what registers hold at once: fragments that ptxas reads ahead, and o, beside what a thread owns of all
+  // columns.
+  HeadPieces keys{int64_t(shape.kv.keyDim / 16), isWide() || terms > 1 ? 4 : 8};
+  HeadPieces values{int64_t(shape.kv.valueDim / 16), 4};
 
-  ptx::MmaKind mma() const { return shape.kv.bf16 ? ptx::MmaKind::bf16 : ptx::MmaKind::f16; }
-  ptx::PairType pair() const { return shape.kv.bf16 ? ptx::PairType::bf16 : ptx::PairType::f16; }
+  bool isWide() const { return shape.kv.elementBytes == 4; } // f32: becomes terms of bf16 on its way into fragments
+  bool isBrain() const { return isWide() || shape.kv.bf16; }
+  unsigned cacheTerms() const { return isWide() ? terms : 1; }
+  ptx::MmaKind mma() const { return isBrain() ? ptx::MmaKind::bf16 : ptx::MmaKind::f16; }
+  ptx::PairType pair() const { return isBrain() ? ptx::PairType::bf16 : ptx::PairType::f16; }
 
-  Value half(TensorEmitter &m, Value word, unsigned i) const {
-    return shape.kv.bf16 ? m.brain(word, i) : m.half(word, i);
-  }
+  Value half(TensorEmitter &m, Value word, unsigned i) const { return isBrain() ? m.brain(word, i) : m.half(word, i); }
 
   //===- stages of a tile -----------------------------------------------------------------------------------------===//
 
   int64_t keyStage(int64_t block, int64_t piece) const { return block * keys.count() + piece; }
   int64_t valueStage(int64_t block, int64_t piece) const { return kTileBlocks * (keys.count() + piece) + block; }
   int64_t stages() const { return kTileBlocks * (keys.count() + values.count()); }
-  int64_t valuePitch() const { return values.largest() * 32 + 16; } // the odd 16 bytes spread rows over banks
-  int64_t stageBytes() const { return std::max(keys.largest() * 512, kBlockKeys * valuePitch()); }
-  /// Stages of a warp in shared memory; divides stages().
+  int64_t keyStepBytes() const { return 256 * shape.kv.elementBytes; }  // 16 d of 16 keys
+  int64_t valueStepBytes() const { return 16 * shape.kv.elementBytes; } // 16 columns of a key
+  int64_t valuePitch() const {
+    return values.largest() * valueStepBytes() + 16;
+  } // the odd 16 bytes spread rows over banks
+  int64_t stageBytes() const { return std::max(keys.largest() * keyStepBytes(), kBlockKeys * valuePitch()); }
+  /// Stages of a warp in shared memory; divides stages(). More than 4 cost registers, too.
   int64_t ring() const {
-    if (stages() % 8 == 0 && bytesWith(8, exchangeColumns()) <= kAttendSharedBytes) return 8;
+    if (stages() == 8 && bytesWith(8, exchangeColumns()) <= kAttendSharedBytes) return 8;
     return bytesWith(4, exchangeColumns()) <= kAttendSharedBytes ? 4 : 2;
   }
 

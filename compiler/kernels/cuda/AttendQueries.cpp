@@ -33,7 +33,7 @@ void QueryGroup::open() {
   pool = view(e.ptr, offsetof(ingot_kv_view, pool));
   Value stride = view(e.i64, offsetof(ingot_kv_view, table_stride));
   table = e.at(view(e.ptr, offsetof(ingot_kv_view, block_table)), e.imul(e.imul(m.wide(segment), stride), 4));
-  head = e.iadd(e.imul(operands.layer, shape.kv.layerBytes()), e.imul(m.wide(unit), shape.kv.headBytes()));
+  pool = e.at(pool, e.iadd(e.imul(operands.layer, shape.kv.layerBytes()), e.imul(m.wide(unit), shape.kv.headBytes())));
   firstPosition = positionOf(rowOf(first)), lastPosition = positionOf(rowOf(last));
   firstKey = windowOf(firstPosition);
 }
@@ -41,7 +41,7 @@ void QueryGroup::open() {
 Value QueryGroup::page(Value position) {
   Value entry = e.udiv(e.clamp(position, lastPosition), cpu::kPageTokens);
   Value number = e.loadConstant(e.i32, e.at(table, e.imul(m.wide(entry), 4)));
-  return m.advance(m.global(pool), e.iadd(e.imul(m.wide(number), shape.kv.pageBytes()), head));
+  return m.advance(m.global(pool), e.imul(m.wide(number), shape.kv.pageBytes()));
 }
 
 void QueryGroup::loadQueries() {
@@ -53,12 +53,22 @@ void QueryGroup::loadQuery(int half) {
   Value query = e.clamp(e.iadd(first, e.iadd(m.g, half * 8)), last), row = rowOf(query);
   position[half] = positionOf(row);
   Value at = e.iadd(e.imul(m.wide(row), shape.queryStride), e.imul(m.wide(headOf(query)), shape.kv.keyDim * 4));
-  Value from = m.advance(m.advance(m.global(operands.query), at), e.shl(m.t, 3));
+  Value from = m.advance(m.global(operands.query), at);
+  auto load = [&](int64_t step) { // as k indices 2t, 2t + 1, 2t + 8, 2t + 9
+    SmallVector<Value> words;
+    if (layout.isWide()) {
+      for (int64_t d : {0, 4, 8, 12})
+        words.push_back(m.loadWord(m.advance(m.advance(from, e.shl(m.t, 2)), step * 64 + d * 4), e.f32));
+      return words;
+    }
+    for (int64_t d : {0, 8})
+      llvm::append_range(words, m.load(m.advance(m.advance(from, e.shl(m.t, 3)), step * 64 + d * 4), 2, e.f32));
+    return words;
+  };
   SmallVector<SmallVector<Value>> q;
   Value largest = m.zero();
   for (int64_t step = 0; step < layout.keys.steps; ++step) {
-    q.push_back(m.load(m.advance(from, step * 64), 2, e.f32));
-    llvm::append_range(q.back(), m.load(m.advance(from, step * 64 + 32), 2, e.f32));
+    q.push_back(load(step));
     for (Value x : q.back()) largest = e.select(e.less(largest, e.abs(x)), e.abs(x), largest);
   }
   for (int lanes : {1, 2}) {

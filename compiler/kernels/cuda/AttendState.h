@@ -4,7 +4,7 @@
 
 namespace ingot::cuda {
 
-/// e^x by ex2.approx: a few ulp near 0, where the weight is; e^-inf = 0.
+/// e^x by ex2.approx.ftz: a few ulp near 0, where the weight is; below 2^-126, 0.
 cpu::Value exponential(cpu::Emitter &e, cpu::Value x);
 
 /// How (m, l) of a part joins an older one: o becomes fma(o, alpha, o of the part * beta) where `seen`.

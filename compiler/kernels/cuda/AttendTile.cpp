@@ -11,6 +11,13 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+// Term `term` of A times those of B that it meets, onto columns 0..7 and 8..15.
+void multiply(QueryGroup &group, ValueRange a, unsigned term, const KvStream::Fragments &b, SmallVector<Value> *sums) {
+  const AttendLayout &layout = group.layout;
+  for (unsigned other = 0; other < layout.cacheTerms() && (!other || term + other < layout.terms); ++other)
+    for (int n : {0, 1}) group.m.mma(layout.mma(), sums[n], a, ArrayRef(b[other]).slice(2 * n, 2));
+}
+
 struct Tile {
   QueryGroup &group;
   KvStream &stream;
@@ -31,15 +38,13 @@ struct Tile {
       for (int64_t piece = 0; piece < layout.keys.count(); ++piece) {
         Value slot = take(layout.keyStage(block, piece));
         for (int64_t i = 0; i < layout.keys.size(piece); ++i)
-          dotStep(block, layout.keys.first(piece) + i, m.loadMatrix(stream.keyMatrix(slot, i)));
+          dotStep(block, layout.keys.first(piece) + i, stream.keys(slot, i));
       }
     }
   }
-  void dotStep(int64_t block, int64_t step, ArrayRef<Value> keys) {
-    for (unsigned term = 0; term < layout.terms; ++term) {
-      auto q = m.load(group.queryAddress(step, term, 0), 4);
-      for (int n : {0, 1}) m.mma(layout.mma(), scores[block][n], q, keys.slice(2 * n, 2));
-    }
+  void dotStep(int64_t block, int64_t step, const KvStream::Fragments &keys) {
+    for (unsigned term = 0; term < layout.terms; ++term)
+      multiply(group, m.load(group.queryAddress(step, term, 0), 4), term, keys, scores[block]);
   }
 
   template <class Visit> void forScores(Visit visit) {
@@ -91,11 +96,9 @@ struct Tile {
   // m_t, and p in the place of the scores, with its sum l_t.
   std::pair<Value, Value> softmax(int half) {
     Value largest = e.constant(e.f32, -kInfinity), sum = m.zero();
-    forQuery(half, [&](Value s) { largest = e.select(e.less(largest, s), s, largest); });
-    for (int lanes : {1, 2}) {
-      Value other = m.shuffleXor(largest, lanes);
-      largest = e.select(e.less(largest, other), other, largest);
-    }
+    auto larger = [&](Value x, Value y) { return e.b.create<arith::MaxNumFOp>(x, y); };
+    forQuery(half, [&](Value s) { largest = larger(largest, s); });
+    for (int lanes : {1, 2}) largest = larger(largest, m.shuffleXor(largest, lanes));
     Value shift = e.select(e.less(e.constant(e.f32, -kInfinity), largest), largest, m.zero());
     forQuery(half, [&](Value &s) {
       s = exponential(e, e.sub(s, shift));
@@ -143,11 +146,9 @@ SmallVector<Value> emitValues(QueryGroup &group, KvStream &stream, const TileKey
   for (int64_t block = 0; block < kTileBlocks; ++block) {
     Value slot = stream.take(group, layout.valueStage(block, piece), tile, next);
     for (int64_t step = 0; step < steps; ++step) {
-      auto values = m.loadMatrix(stream.valueMatrix(slot, step));
+      auto values = stream.values(slot, step);
       for (unsigned term = 0; term < layout.terms; ++term)
-        for (int n : {0, 1})
-          m.mma(layout.mma(), o[2 * step + n], p.slice((block * layout.terms + term) * 4, 4),
-                ArrayRef(values).slice(2 * n, 2));
+        multiply(group, p.slice((block * layout.terms + term) * 4, 4), term, values, &o[2 * step]);
     }
   }
   SmallVector<Value> all;

@@ -5,6 +5,8 @@
 //   S = Q K^T   rows are queries, k is d, columns are keys: K lies as [d][16 keys], so ldmatrix.trans makes B of it.
 //   O = P V     k is keys, columns are value columns: V lies as [key][column], again what ldmatrix.trans wants. The
 //               scores that a lane made are the probabilities it needs.
+// An f32 cache is read word by word instead, x = x0 + x1 + ... with terms of bf16; the products of terms i and j with
+// i + j below their number are summed.
 #pragma once
 #include "compiler/kernels/cuda/AttendLayout.h"
 #include "compiler/kernels/cuda/TensorEmitter.h"
@@ -28,7 +30,7 @@ struct QueryGroup {
   // Of all: their positions lie in [firstPosition, lastPosition], the keys they see in [firstKey, lastPosition]; tiles
   // begin at lastKey at most: the last key of the CTA's splits that somebody sees.
   Value firstPosition = {}, lastPosition = {}, firstKey = {}, lastKey = {};
-  Value pool = {}, table = {}, head = {}; // ptr, ptr to the sequence's pages, i64 bytes inside a page
+  Value pool = {}, table = {}; // ptr: the kv head's part of page 0, the sequence's pages
 
   void open();        // positions, and where the cache lies
   void loadQueries(); // fragments into shared memory; the CTA must meet before they are read
@@ -64,8 +66,12 @@ public:
 
   void begin(QueryGroup &group, const TileKeys &tile);                                      // if it is seen
   Value take(QueryGroup &group, int64_t stage, const TileKeys &tile, const TileKeys &next); // ptr<3>
-  Value keyMatrix(Value stage, int64_t step) { return m.advance(m.advance(stage, keyRow), step * 512); }
-  Value valueMatrix(Value stage, int64_t step) { return m.advance(m.advance(stage, valueRow), step * 32); }
+
+  /// Fragments of B of 16 d (or keys) x 16 keys (or columns), by term: b0, b1 of columns 0..7, then of 8..15. Of an f32
+  /// cache k index (2t, 2t + 1, 2t + 8, 2t + 9) of K stands for d = (t, t + 4, t + 8, t + 12).
+  using Fragments = SmallVector<SmallVector<Value>>;
+  Fragments keys(Value stage, int64_t step);
+  Fragments values(Value stage, int64_t step);
 
 private:
   struct Rows {    // how the lanes share the rows of a stage of V
@@ -80,6 +86,7 @@ private:
   TensorEmitter &m;
   const AttendLayout &layout;
   Emitter &e = m.e;
+  Fragments terms(llvm::ArrayRef<Value> x); // 8 f32: the pairs b0, b1, b0, b1
   Value ring, keyFrom, keyTo, keyRow, valueRow;
   SmallVector<Rows> rows; // by piece
 };

@@ -17,7 +17,7 @@ FailureOr<LaunchKernels> CudaKernels::generate(decoder::LaunchOp launch) {
     if (failed(frame)) return failure();
     auto shape = cpu::attendShape(*frame, attend);
     if (failed(shape)) return failure();
-    if (isTensorAttend(*shape)) return generateTensorAttend(*frame, attend, *shape);
+    if (isTensorAttend(*shape, options.exactActivations)) return generateTensorAttend(*frame, attend, *shape);
   }
   if (isa_and_nonnull<decoder::LinearOp, decoder::ExpertLinearOp>(launch.getRoot())) {
     std::string stem = cpu::kernelStem(launch, hash(launch));

@@ -148,13 +148,12 @@ public:
     return bad;
   }
 
-  // In the pages (of 2 bytes a value) of the first sequence, all kv heads: value `column` at `position` becomes
+  // In the pages of the first sequence, all kv heads: value `column` at `position` becomes
   // infinite. The reference does not know of it.
   void spoilValue(uint64_t position, uint64_t column) {
     for (uint64_t h = 0; h < c.kvHeads; ++h) {
       uint8_t *to = valueAddress(0, position, h) + column * c.elementBytes;
-      uint16_t infinity = c.bf16 ? 0x7f80 : 0x7c00;
-      memcpy(to, &infinity, 2);
+      put(to, std::numeric_limits<float>::infinity());
     }
   }
 

@@ -17,6 +17,8 @@ const Case tensorCases[] = {
     {"gpt_oss", 16, 2, 64, 64, 2, 0, 128, false, true},
     {"all_at_once", 6, 2, 32, 48, 2, 7.0f, 70, true, true, -0.3f},
     {"gemma", 4, 1, 256, 256, 2, 50.0f, 140},
+    {"wide_cache", 6, 2, 64, 64, 4},
+    {"wide_odd", 5, 1, 80, 112, 4, 30.0f, 100, true, true},
     {"brain", 6, 2, 64, 64, 2, 0, 0, false, false, 0.125f, true},
     {"brain_wide", 4, 1, 128, 80, 2, 3.0f, 600, true, true, 0.125f, true},
 };
@@ -33,6 +35,7 @@ struct Kernels {
     for (const Case &c : tensorCases)
       for (bool exact : allExact) {
         AttendShape shape = shapeOf(c);
+        if (!cuda::isTensorAttend(shape, exact)) continue;
         KernelVariant main, finish;
         main.kernel = nameOf(c, exact), main.grid = GridKind::queryTiles, main.units = c.kvHeads;
         EXPECT_TRUE(succeeded(
@@ -68,12 +71,14 @@ Bytes attend(Step &step, const Case &c, bool exact, bool split) {
   });
 }
 
-// Bounds on |error| / (1 + |value|): f16 rounds q and p to 2^-11, bf16 to 2^-8; exact ones to 2^-22 or better.
+// Bounds on |error| / (1 + |value|): f16 rounds q and p to 2^-11, bf16 to 2^-8, f32 all four to 2^-16; exact ones are
+// rounded to 2^-22 or better.
 void check(std::vector<Sequence> sequences) {
   for (const Case &c : tensorCases)
     for (bool exact : allExact) {
+      if (!cuda::isTensorAttend(shapeOf(c), exact)) continue; // an f32 cache is exact on lanes
       Step step(c, sequences);
-      float bound = exact ? 3e-5f : c.bf16 ? 8e-2f : 1e-2f, worst = 0;
+      float bound = exact ? 3e-5f : c.bf16 ? 8e-2f : c.elementBytes == 4 ? 1e-3f : 1e-2f, worst = 0;
       Bytes whole = attend(step, c, exact, false);
       auto wrong = [&](const std::vector<float> &expected, const float *row) {
         float error = 0;
