@@ -35,7 +35,7 @@ struct Plan {
 };
 
 const Plan *plan_of(const std::string &name, const ingot_facts &facts) {
-  static const Plan mixed = {512, 128, {{70, 0}, {9, 21}, {1, 1}, {1, 0}, {0, 1}}};
+  static const Plan mixed = {512, 128, {{70, 0}, {9, 21}, {2, 1}, {1, 1}, {1, 0}, {0, 1}}};
   static const Plan tight = {64, 96, {{64, 0}, {3, 61}, {1, 0}, {0, 13}, {1, 1}}};
   static const Plan lengthy = {260, 640, {{260, 0}, {250, 10}, {15, 5}, {1, 1}, {0, 1}, {1, 0}}};
   if (name == "long") return facts.max_context >= lengthy.max_context ? &lengthy : nullptr;
