@@ -16,7 +16,7 @@ struct QuantizePhaseOptions {
   std::string weights = "none";     // none, int8 or int4[:GROUP]
   std::string head = "none";        // the same
   std::string activations = "auto"; // auto, f32 or int8
-  std::string cache = "graph";      // graph, f32 or f16
+  std::string cache = "graph";      // graph, f32, f16 or bf16
   /// Reads the file: whether every scale (and minimum) of the recipe's grid is exactly an f16. Passes see no weights,
   /// so the driver lends its eyes; absent, scales stay as wide as the file has them.
   std::function<bool(weights::RecipeOp)> scalesFitF16;

@@ -2,7 +2,7 @@
 //  1. a launch with a linear root has `num`, no other launch has;
 //  2. int8 activations stand against an integer grid whose group is a multiple of theirs;
 //  3. no linear still carries an accuracy_level;
-//  4. caches are f32 or f16.
+//  4. caches are f32, f16 or bf16.
 #include "dialects/decoder/Decoder.h"
 #include "passes/fuse/RecipeBuilder.h"
 #include "passes/quantize/Passes.h"

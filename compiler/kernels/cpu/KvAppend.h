@@ -5,7 +5,7 @@
 
 namespace ingot::cpu {
 
-/// Errors: a cache that is not there or not f32 or f16; heads that the unit does not hold whole.
+/// Errors: a cache that is not there or not f32, f16 or bf16; heads that the unit does not hold whole.
 mlir::LogicalResult checkAppend(decoder::AppendOp op, int64_t unit);
 
 /// Writes columns [column, column + 16 * blocks.size()) of row `token` of the op's key (or value) where the token's

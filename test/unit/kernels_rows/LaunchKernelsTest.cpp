@@ -126,7 +126,7 @@ TEST_P(LaunchKernelsTest, IllegalLaunchesAreRefused) {
       {"", "%n = decoder.act silu %a : (" + t + ") -> " + t + "\n" + linear + end, "its prologue is one norm"},
       {" attributes {num = #decoder.num<activations = int8, group = 64>}",
        "%l = decoder.linear %a, @q : (" + t + ") -> " + t + "\n" + end, "int4.sym.g32"},
-      {"", linear + "decoder.append %l, %l {cache = @c, layer = 0} : " + t + ", " + t + "\n" + end, "f32 or f16"}};
+      {"", linear + "decoder.append %l, %l {cache = @c, layer = 0} : " + t + ", " + t + "\n" + end, "f32, f16 or bf16"}};
   for (auto &test : cases) {
     SCOPED_TRACE(test.message);
     auto launch = parse(
