@@ -32,8 +32,8 @@ struct CudaOptions {
   std::string ptxas;                   // its path; empty: it is looked for (Ptxas.h)
   unsigned jobs = 1;                   // threads that optimise, processes that assemble
   std::string dumpDirectory;           // when set, gets <kernel>.sm_<level>.{mlir,ll,ptx}, kernels.sm_<real>.sass
-  bool marks = false;                  // PTX says behind an instruction `// guard FILE:LINE` (dialects/ptx/BoundsGuard.h)
-  bool disassemble = false;            // count instructions for the report, where nvdisasm is there
+  bool marks = false;       // PTX says behind an instruction `// guard FILE:LINE` (dialects/ptx/BoundsGuard.h)
+  bool disassemble = false; // count instructions for the report, where nvdisasm is there
   cpu::ObjectCache *objects = nullptr; // PTX of kernels and cubins; not used while dumping or marking
 };
 

@@ -90,10 +90,10 @@ typedef struct ingot_session ingot_session;
 typedef uint32_t ingot_sequence; /* a number of the session's; not an index of anything else */
 
 typedef struct ingot_session_options {
-  size_t size;            /* sizeof(ingot_session_options): lets later versions add fields */
-  const char *device;     /* "cpu", "cuda" (the first GPU), "cuda:N", or NULL: the CPU if the model has code for it, else
-                           * CUDA */
-  uint32_t threads;       /* CPU; 0: what affinity and cgroup quota allow */
+  size_t size;        /* sizeof(ingot_session_options): lets later versions add fields */
+  const char *device; /* "cpu", "cuda" (the first GPU), "cuda:N", or NULL: the CPU if the model has code for it, else
+                       * CUDA */
+  uint32_t threads;   /* CPU; 0: what affinity and cgroup quota allow */
   uint32_t max_sequences; /* that live at one time */
   uint32_t max_context;   /* 0: the model's; else at most that */
   uint32_t max_rows;      /* tokens of one step, 1..32768 */
@@ -169,10 +169,10 @@ typedef struct ingot_stats {
   uint64_t steps, tokens, logits_rows; /* since open */
   uint64_t body_ns, head_ns;           /* time in them; CUDA: body_ns holds both */
   uint64_t kv_used_bytes, kv_capacity_bytes;
-  const char *device;    /* "cpu", or the GPU's name; lives as long as the session */
-  uint64_t device_bytes; /* of GPU memory that the session holds, its model's weights included */
+  const char *device;           /* "cpu", or the GPU's name; lives as long as the session */
+  uint64_t device_bytes;        /* of GPU memory that the session holds, its model's weights included */
   uint64_t device_weight_bytes; /* of those: the weights, which all sessions of the model on that GPU share */
-  uint64_t host_ns;      /* CUDA: the processor's share of the steps' time, waiting not counted */
+  uint64_t host_ns;             /* CUDA: the processor's share of the steps' time, waiting not counted */
 } ingot_stats;
 ingot_code ingot_session_stats(const ingot_session *session, ingot_stats *stats);
 

@@ -118,15 +118,15 @@ TEST_P(LaunchKernelsTest, IllegalLaunchesAreRefused) {
               end = "decoder.yield %l : " + t + "\n";
   struct Case {
     std::string attributes, body, message;
-  } cases[] = {
-      {"", "%l = decoder.linear %a, @plain : (" + t + ") -> " + t + "\n" + end, "wants its weight packed"},
-      {"", linear + "%y = decoder.gate silu %l {block = 32} : (" + t + ") -> " + tensor(32) + "\n" + end,
-       "blocks of 16"},
-      {"", linear + "%y = decoder.take_rows %l : (" + t + ") -> " + t + "\n" + end, "cannot follow a linear"},
-      {"", "%n = decoder.act silu %a : (" + t + ") -> " + t + "\n" + linear + end, "its prologue is one norm"},
-      {" attributes {num = #decoder.num<activations = int8, group = 64>}",
-       "%l = decoder.linear %a, @q : (" + t + ") -> " + t + "\n" + end, "int4.sym.g32"},
-      {"", linear + "decoder.append %l, %l {cache = @c, layer = 0} : " + t + ", " + t + "\n" + end, "f32, f16 or bf16"}};
+  } cases[] = {{"", "%l = decoder.linear %a, @plain : (" + t + ") -> " + t + "\n" + end, "wants its weight packed"},
+               {"", linear + "%y = decoder.gate silu %l {block = 32} : (" + t + ") -> " + tensor(32) + "\n" + end,
+                "blocks of 16"},
+               {"", linear + "%y = decoder.take_rows %l : (" + t + ") -> " + t + "\n" + end, "cannot follow a linear"},
+               {"", "%n = decoder.act silu %a : (" + t + ") -> " + t + "\n" + linear + end, "its prologue is one norm"},
+               {" attributes {num = #decoder.num<activations = int8, group = 64>}",
+                "%l = decoder.linear %a, @q : (" + t + ") -> " + t + "\n" + end, "int4.sym.g32"},
+               {"", linear + "decoder.append %l, %l {cache = @c, layer = 0} : " + t + ", " + t + "\n" + end,
+                "f32, f16 or bf16"}};
   for (auto &test : cases) {
     SCOPED_TRACE(test.message);
     auto launch = parse(

@@ -35,7 +35,7 @@ struct Settings {
   bool strict_exit = false; // a leak ends the process with code 97
   std::vector<Injection> injections;
   std::string hang;    // kernel that never ends
-  bool poison = false;  // zeros that the host fills device memory with arrive as ones: NaN
+  bool poison = false; // zeros that the host fills device memory with arrive as ones: NaN
   unsigned mutate = 0; // line of the PTX that `mutant` replaces; 0: none
   std::string mutant;
   std::string coverage; // file for the lines of the PTX that ran
