@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Changes one line at a time of an artifact's PTX and asks whether the emulated card notices.
 
-    mutate_kernels.py MODEL... --bin BIN [--kinds barrier,warp,copy,grid,guard] [--sample N] [--jobs 2] [--at-least 95]
+    mutate_kernels.py MODEL... --bin BIN [--kinds barrier,warp,copy,grid,guard] [--sample N] [--only KERNELS] [--jobs 2]
+                      [--at-least 95]
 
 MODEL is a folder to compile (PTX alone, its bounds guards marked), or an artifact made with `ingotc --mark-guards`.
 
@@ -254,6 +255,7 @@ def main() -> int:
     parser.add_argument("--bin", type=Path, default=REPOSITORY / "build/dev/bin")
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--sample", type=int, default=0, help="so many mutants of each artifact and kind (0: all)")
+    parser.add_argument("--only", default="", help="kernels whose name has this regular expression in it")
     parser.add_argument("--at-least", type=float, default=95, help="percent of each kind")
     parser.add_argument("--level", type=int, default=90, choices=(80, 90))
     parser.add_argument("--runs", type=int, default=len(RUNS), help="only the first so many, the cheap ones")
@@ -269,6 +271,7 @@ def main() -> int:
             reached = trial.whole(Path(folder))
             (Path(folder) / "coverage").unlink()
             known = candidates(ptx_of(trial.artifact, options.level), kinds)
+            known = [mutant for mutant in known if re.search(options.only, mutant.text.split(":")[0])]
             row = []
             for kind in kinds:
                 mutants = [mutant for mutant in known if mutant.kind == kind and mutant.line in reached]
