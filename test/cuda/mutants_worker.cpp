@@ -27,7 +27,8 @@ using Tokens = std::vector<int32_t>;
 
 // What is run. Every one has prompts, chunks, mixed batches and single tokens.
 //  mixed  rows that are no whole tiles, in buffers with room
-//  tight  steps of exactly as many rows and sequences as there is memory for: what lies behind is somebody else's
+//  tight  steps of exactly as many rows and sequences as there is memory for, every buffer and weight apart
+//         (INGOT_CUDA_APART): what lies behind is nobody's
 //  long   a context of several splits (format/abi.h), so that finish grids have something to add up
 struct Plan {
   uint32_t max_rows, max_context;
@@ -100,7 +101,9 @@ int main(int argc, char **argv) {
   ingot_model_facts(model, &facts);
   for (std::string line; std::getline(std::cin, line);) {
     size_t space = line.find(' ');
-    const Plan *plan = plan_of(line.substr(0, space), facts);
+    std::string name = line.substr(0, space);
+    const Plan *plan = plan_of(name, facts);
+    setenv("INGOT_CUDA_APART", name == "tight" ? "1" : "0", 1);
     if (configure(line.c_str() + space + 1)) return 2;
     try {
       if (plan) {

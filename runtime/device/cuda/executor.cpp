@@ -15,23 +15,10 @@ constexpr uint64_t graph_budget = uint64_t(64) << 20;   // bytes
 constexpr uint64_t driver_reserve = uint64_t(32) << 20; // what the driver takes for itself as it goes
 constexpr int graphs_that_overlap = 12030; // the first driver whose captures keep programmatic dependent launches
 
-// Saturates: nobody has that much.
-uint64_t product(uint64_t a, uint64_t b) {
-  size_t result;
-  return checked_mul(a, b, &result) ? result : uint64_t(1) << 62;
-}
-
-// What the steps of an entry need at most of the shared regions.
-void add_needs(const plan::Entry &entry, uint64_t rows, uint64_t split_rows, uint64_t *prepared) {
-  for (const plan::Step *step : *entry.steps())
-    *prepared = std::max({*prepared, product(step->prepared_bytes_per_row(), rows),
-                          product(step->partial_bytes(), std::max(rows, split_rows))});
-}
-
 uint64_t scratch_bytes(const plan::Program &program) {
   uint64_t most = 0;
   for (const plan::Kernel *kernel : *program.kernels()) most = std::max(most, kernel->scratch_bytes());
-  return product(most, most_scratch_ctas);
+  return saturating_product(most, most_scratch_ctas);
 }
 
 uint64_t count_launches(const plan::Program &program) {
@@ -75,10 +62,11 @@ Status read_watchdog(uint32_t *seconds) {
   return {};
 }
 
-// A variable of the environment that takes something away where it is 0.
+// A variable of the environment that is 0 or 1, in the place of *on where it is set.
 Status read_switch(const char *name, bool *on) {
   const char *forced = getenv(name);
-  *on = !forced || !*forced || strcmp(forced, "1") == 0;
+  if (!forced || !*forced) return {};
+  *on = strcmp(forced, "1") == 0;
   if (*on || strcmp(forced, "0") == 0) return {};
   return Status::error(Code::bad_input, "%s: '%.40s' is neither 0 nor 1", name, forced);
 }
@@ -106,12 +94,12 @@ Status CudaExecutor::open_all() {
   INGOT_TRY(code_.choose(*artifact_, *program_, card_));
   INGOT_TRY(INGOT_CUDA(driver_, cuDevicePrimaryCtxRetain, &context_, card_.device));
   INGOT_TRY(enter());
-  INGOT_TRY(weights_.join(*artifact_, context_));
+  if (!apart_) INGOT_TRY(weights_.join(*artifact_, context_));
   INGOT_TRY(compare_with_free());
   INGOT_TRY(INGOT_CUDA(driver_, cuStreamCreate, &stream_, CU_STREAM_NON_BLOCKING));
   INGOT_TRY(INGOT_CUDA(driver_, cuEventCreate, &done_, CU_EVENT_DISABLE_TIMING));
   INGOT_TRY(code_.load(driver_, card_, options_.allocator));
-  bool may_overlap, may_be_graphs;
+  bool may_overlap = true, may_be_graphs = true;
   INGOT_TRY(read_switch("INGOT_CUDA_OVERLAP", &may_overlap));
   INGOT_TRY(read_switch("INGOT_CUDA_GRAPHS", &may_be_graphs));
   overlaps_ = may_overlap && code_.overlaps();
@@ -130,25 +118,24 @@ Status CudaExecutor::open_all() {
 // Notes every region; from here on bytes() is what the GPU must have.
 Status CudaExecutor::predict() {
   const plan::Plan &plan = artifact_->plan();
-  uint64_t rows = align_up(body_rows_, row_granule), head_rows = align_up(head_rows_, row_granule);
-  uint64_t most_splits = (uint64_t(options_.max_context) + INGOT_SPLIT_TOKENS - 1) / INGOT_SPLIT_TOKENS;
-  uint64_t split_rows = std::min<uint64_t>(body_rows_, INGOT_SPLIT_ROWS) * most_splits, prepared = 0;
-  add_needs(*program_->body(), rows, split_rows, &prepared);
-  add_needs(*program_->head(), head_rows, 0, &prepared);
+  INGOT_TRY(read_switch("INGOT_CUDA_APART", &apart_));
+  constexpr uint32_t others = 6; // scratch, logits, three of likeliest logits, the step block
+  INGOT_TRY(memory_.open(options_.allocator, n_groups_ + Places::most_regions(plan, *program_, apart_) + others));
   INGOT_TRY(block_.open(plan, *program_, options_));
   for (uint32_t g = 0; g < n_groups_; ++g)
-    INGOT_TRY(memory_.add("KV cache", product(options_.pages[g].page_bytes, options_.pages[g].pages), &pools_[g]));
-  INGOT_TRY(memory_.add("activations of the body", product(program_->body_arena_bytes_per_row(), rows), &body_arena_));
-  INGOT_TRY(
-      memory_.add("activations of the head", product(program_->head_arena_bytes_per_row(), head_rows), &head_arena_));
-  INGOT_TRY(memory_.add("prepared rows and partial results", prepared, &prepared_));
+    INGOT_TRY(
+        memory_.add("KV cache", saturating_product(options_.pages[g].page_bytes, options_.pages[g].pages), &pools_[g]));
+  uint64_t most_splits = (uint64_t(options_.max_context) + INGOT_SPLIT_TOKENS - 1) / INGOT_SPLIT_TOKENS;
+  Places::Rows rows = {align_up(body_rows_, row_granule), align_up(head_rows_, row_granule),
+                       std::min<uint64_t>(body_rows_, INGOT_SPLIT_ROWS) * most_splits};
+  INGOT_TRY(places_.add(plan, *program_, rows, apart_, memory_));
   INGOT_TRY(memory_.add("scratch", scratch_bytes(*program_), &scratch_));
   uint64_t vocab = artifact_->facts().vocab_size(), key = sizeof(uint64_t);
-  INGOT_TRY(memory_.add("logits", product(vocab * sizeof(float), head_rows_), &logits_));
+  INGOT_TRY(memory_.add("logits", saturating_product(vocab * sizeof(float), head_rows_), &logits_));
   INGOT_TRY(memory_.add("likeliest logits", most_best() * key * head_rows_, &best_));
   for (uint32_t i : {0u, 1u})
-    INGOT_TRY(
-        memory_.add("likeliest logits", product(Top::round_keys(uint32_t(vocab), i) * key, head_rows_), &between_[i]));
+    INGOT_TRY(memory_.add("likeliest logits", saturating_product(Top::round_keys(uint32_t(vocab), i) * key, head_rows_),
+                          &between_[i]));
   return memory_.add("step block", block_.bytes(), &block_memory_);
 }
 
@@ -181,46 +168,34 @@ Status CudaExecutor::compare_with_free() {
 // Everything but the weights starts as zeros: page 0 and rows of pads are read, though nothing comes of it.
 Status CudaExecutor::take_memory() {
   INGOT_TRY(memory_.take(driver_));
-  for (uint32_t g = 0; g < n_groups_; ++g) {
-    pool_addresses_[g] = memory_.address(pools_[g]);
-    INGOT_TRY(memory_.zero(driver_, pools_[g], stream_));
-  }
-  for (uint32_t region :
-       {body_arena_, head_arena_, prepared_, scratch_, logits_, best_, between_[0], between_[1], block_memory_})
-    INGOT_TRY(memory_.zero(driver_, region, stream_));
+  for (uint32_t g = 0; g < n_groups_; ++g) pool_addresses_[g] = memory_.address(pools_[g]);
+  INGOT_TRY(memory_.zero(driver_, stream_));
   INGOT_TRY(pinned_block_.take(driver_, block_.bytes()));
   INGOT_TRY(pinned_best_.take(driver_, memory_.size(best_)));
   INGOT_TRY(pinned_logits_.take(driver_, memory_.size(logits_)));
   INGOT_TRY(on_host_.take(options_.allocator, head_rows_, "logits"));
   block_.place(pinned_block_.data(), memory_.address(block_memory_));
-  return weights_.upload(driver_, stream_, options_.progress);
+  return apart_ ? places_.upload(driver_, stream_, artifact_->weights())
+                : weights_.upload(driver_, stream_, options_.progress);
 }
 
-uint64_t CudaExecutor::slot_of(const plan::Binding &binding) const {
+uint64_t CudaExecutor::slot_of(const plan::Binding &binding, plan::Space space, uint32_t step) const {
   switch (binding.kind()) {
-  case plan::BindingKind::buffer: {
-    const plan::Buffer &buffer = *program_->buffers()->Get(binding.index());
-    bool body = buffer.space() == plan::Space::body;
-    uint64_t rows = align_up(body ? body_rows_ : head_rows_, row_granule);
-    return memory_.address(body ? body_arena_ : head_arena_) + buffer.offset_per_row() * rows;
-  }
-  case plan::BindingKind::weight:
-    return weights_.address() + artifact_->plan().weights()->Get(binding.index())->offset();
   case plan::BindingKind::immediate:
     return binding.value();
-  case plan::BindingKind::prepared:
-    return memory_.address(prepared_);
   case plan::BindingKind::logits:
     return memory_.address(logits_);
+  default:
+    return places_.of(binding, space, step, weights_.address());
   }
-  return 0;
 }
 
 void CudaExecutor::bind(const plan::Entry &entry) {
   for (uint32_t s = 0; s < entry.steps()->size(); ++s) {
     const plan::Step &step = *entry.steps()->Get(s);
     ingot_args *args = block_.args(entry.space(), s);
-    for (uint32_t i = 0; i < step.bindings()->size(); ++i) args->slot[i] = slot_of(*step.bindings()->Get(i));
+    for (uint32_t i = 0; i < step.bindings()->size(); ++i)
+      args->slot[i] = slot_of(*step.bindings()->Get(i), entry.space(), s);
   }
 }
 

@@ -16,6 +16,7 @@
 #include "runtime/device/cuda/graphs.h"
 #include "runtime/device/cuda/launches.h"
 #include "runtime/device/cuda/memory.h"
+#include "runtime/device/cuda/places.h"
 #include "runtime/device/cuda/step_block.h"
 #include "runtime/device/cuda/top.h"
 #include "runtime/device/cuda/weights.h"
@@ -44,7 +45,7 @@ private:
   Status compare_with_free();
   Status take_memory();
   void bind(const plan::Entry &entry);
-  uint64_t slot_of(const plan::Binding &binding) const;
+  uint64_t slot_of(const plan::Binding &binding, plan::Space space, uint32_t step) const;
   Status open_profile();
 
   // A step.
@@ -90,9 +91,11 @@ private:
   Graphs graphs_;
   bool overlaps_ = false, overlaps_in_graphs_ = false, capturing_ = false;
 
-  DeviceMemory memory_; // all but the weights
+  DeviceMemory memory_; // all but the weights; theirs, too, where everything lies apart
   Weights weights_;
-  uint32_t body_arena_ = 0, head_arena_ = 0, prepared_ = 0, scratch_ = 0, logits_ = 0, block_memory_ = 0;
+  Places places_;
+  bool apart_ = false;
+  uint32_t scratch_ = 0, logits_ = 0, block_memory_ = 0;
   uint32_t best_ = 0, between_[2] = {};
   uint32_t pools_[most_cache_groups] = {};
   CUdeviceptr pool_addresses_[most_cache_groups] = {};

@@ -1,9 +1,20 @@
 #include "runtime/device/cuda/memory.h"
 
+#include "runtime/base/checked.h"
+
 namespace ingot::cuda {
 
+uint64_t saturating_product(uint64_t a, uint64_t b) {
+  size_t result;
+  return checked_mul(a, b, &result) ? result : uint64_t(1) << 62;
+}
+
+Status DeviceMemory::open(const Allocator &allocator, uint32_t most_regions) {
+  return regions_.take(allocator, most_regions, "the list of the GPU's memory");
+}
+
 Status DeviceMemory::add(const char *what, uint64_t bytes, uint32_t *region) {
-  if (count_ == most) return Status::error(Code::internal, "more than %u regions of GPU memory", most);
+  if (count_ == regions_.size()) return Status::error(Code::internal, "more than %u regions of GPU memory", count_);
   if (bytes > SIZE_MAX / 4 - bytes_)
     return Status::error(Code::no_memory, "%s: %llu bytes are more than any GPU has", what, (unsigned long long)bytes);
   regions_[count_] = {what, bytes, 0};
@@ -16,7 +27,7 @@ Status DeviceMemory::take(Driver &driver) {
   for (uint32_t i = 0; i < count_; ++i) {
     Region &region = regions_[i];
     if (region.bytes == 0) continue;
-    Status status = INGOT_CUDA(driver, cuMemAlloc_v2, &region.address, align_up(region.bytes, granule));
+    Status status = INGOT_CUDA(driver, cuMemAlloc_v2, &region.address, region.bytes);
     if (status.ok()) continue;
     region.address = 0;
     if (status.code() != Code::no_memory) return status;
@@ -26,9 +37,11 @@ Status DeviceMemory::take(Driver &driver) {
   return {};
 }
 
-Status DeviceMemory::zero(Driver &driver, uint32_t region, CUstream stream) {
-  const Region &which = regions_[region];
-  return which.bytes ? INGOT_CUDA(driver, cuMemsetD8Async, which.address, 0, which.bytes, stream) : Status();
+Status DeviceMemory::zero(Driver &driver, CUstream stream) {
+  for (uint32_t i = 0; i < count_; ++i)
+    if (regions_[i].bytes)
+      INGOT_TRY(INGOT_CUDA(driver, cuMemsetD8Async, regions_[i].address, 0, regions_[i].bytes, stream));
+  return {};
 }
 
 void DeviceMemory::release(Driver &driver) {

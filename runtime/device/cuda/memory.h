@@ -1,7 +1,8 @@
 // The GPU's memory: every byte is in a list of named regions, so that what a session needs is known exactly before any
 // of it is taken.
 //
-// Invariants: bytes() is the sum of what cuMemAlloc is asked for; nothing is taken after take(); release() frees all.
+// Invariants: bytes() is the sum of what cuMemAlloc takes, which is asked for no byte more than a region has; nothing
+// is taken after take(); release() frees all.
 #pragma once
 #include "runtime/base/allocator.h"
 #include "runtime/device/cuda/driver.h"
@@ -13,15 +14,18 @@ template <class T> T *as_pointer(CUdeviceptr address) {
   return reinterpret_cast<T *>(uintptr_t(address)); // NOLINT(performance-no-int-to-ptr)
 }
 
+uint64_t saturating_product(uint64_t a, uint64_t b); // nobody has as much as it then says
+
 class DeviceMemory {
 public:
+  Status open(const Allocator &allocator, uint32_t most_regions);
   // Notes a region of `bytes` (0: none; its address stays 0). `what` is a literal for errors.
   Status add(const char *what, uint64_t bytes, uint32_t *region);
   uint64_t bytes() const { return bytes_; }
 
   // Takes all regions; their bytes hold anything.
   Status take(Driver &driver);
-  Status zero(Driver &driver, uint32_t region, CUstream stream);
+  Status zero(Driver &driver, CUstream stream); // all of it
   void release(Driver &driver);
 
   static constexpr uint64_t granule = 512; // the driver hands out no less
@@ -35,9 +39,8 @@ private:
     uint64_t bytes;
     CUdeviceptr address;
   };
-  static constexpr uint32_t most = 32;
 
-  Region regions_[most] = {};
+  Array<Region> regions_;
   uint32_t count_ = 0;
   uint64_t bytes_ = 0;
 };

@@ -16,6 +16,7 @@ struct Gpu {
 
   explicit Gpu(const char *settings = "") {
     test::emulate(settings);
+    EXPECT_TRUE(memory.open(system_allocator(), 8).ok());
     EXPECT_TRUE(driver.open().ok());
     EXPECT_EQ(driver->cuDevicePrimaryCtxRetain(&context, 0), CUDA_SUCCESS);
     EXPECT_EQ(driver->cuCtxSetCurrent(context), CUDA_SUCCESS);

@@ -70,7 +70,7 @@ TEST(CudaSession, OverlapAndGraphsCanBeTakenAway) {
     }
     EXPECT_EQ(wrong > 0, *overlap == '1') << wrong;
   }
-  for (const char *name : {"INGOT_CUDA_GRAPHS", "INGOT_CUDA_OVERLAP"}) {
+  for (const char *name : {"INGOT_CUDA_GRAPHS", "INGOT_CUDA_OVERLAP", "INGOT_CUDA_APART"}) {
     setenv(name, "no", 1);
     emulate();
     Session session;
@@ -79,6 +79,29 @@ TEST(CudaSession, OverlapAndGraphsCanBeTakenAway) {
     EXPECT_NE(std::string(status.message()).find(name), std::string::npos) << status.message();
     unsetenv(name);
   }
+}
+
+// Every buffer and weight an allocation of its own: the same bits, as much memory as was foreseen, all of it given
+// back.
+TEST(CudaSession, WhatIsBoundCanLieApart) {
+  GpuToy toy;
+  std::vector<int32_t> tokens = tokens_of(3, 20);
+  emulate("sm=90");
+  uint64_t together = 0;
+  for (const char *apart : {"0", "1"}) {
+    setenv("INGOT_CUDA_APART", apart, 1);
+    Rows expected = must_run(toy.artifact, {.device = DeviceKind::cpu}, tokens, 20);
+    EXPECT_EQ(must_run(toy.artifact, on_gpu, tokens, 7), expected);
+    uint64_t before = calls("cuMemAlloc_v2");
+    Session session;
+    ASSERT_TRUE(session.open(toy.artifact, on_gpu).ok());
+    EXPECT_EQ(live().bytes, session.device_facts().memory_bytes);
+    uint64_t allocations = calls("cuMemAlloc_v2") - before;
+    if (*apart == '1') EXPECT_GT(allocations, together);
+    together = allocations;
+  }
+  unsetenv("INGOT_CUDA_APART");
+  EXPECT_EQ(live().bytes, 0u);
 }
 
 TEST(CudaSession, MixesPadsForksAndLogitWindowsKeepTheBits) {

@@ -28,6 +28,7 @@ struct Selection {
     batch.n_logits = rows;
     std::vector<uint64_t> best(size_t(rows) * k);
     DeviceMemory memory;
+    EXPECT_TRUE(memory.open(system_allocator(), 5).ok());
     const Driver &cu = gpu.driver;
     uint64_t sizes[] = {logits.size() * 4, best.size() * 8, sizeof batch, Top::round_keys(vocab, 0) * rows * 8,
                         Top::round_keys(vocab, 1) * rows * 8};
