@@ -223,24 +223,13 @@ std::optional<FloatStreamTiling> FloatStreamTiling::of(const LinearShape &shape,
 }
 
 LogicalResult emitFloatStream(const FloatLinear &linear, const FloatStreamTiling &tiling, KernelVariant &variant) {
-  uint32_t threads = tiling.warps() * 32;
   variant.per = tiling.tokens, variant.units = (linear.kernel.shape.blocks() + tiling.blocks - 1) / tiling.blocks;
-  variant.blockThreads = threads, variant.blockItems = 1, variant.sharedBytes = sharedBytes(tiling);
+  variant.blockThreads = tiling.warps() * 32, variant.blockItems = 1, variant.sharedBytes = sharedBytes(tiling);
   Emitter e(linear.kernel.module, variant.kernel);
   e.b.create<ptx::GriddepLaunchOp>();
   TensorEmitter m(e);
-  auto id = [&](ptx::Register which) { return e.zext(e.i64, e.b.create<ptx::IdOp>(e.i32, which)); };
   Stream stream{m, linear, tiling};
-  const ExpertItems *experts = linear.kernel.experts;
-  if (experts) e.b.create<ptx::GriddepWaitOp>(); // behind which they are known
-  Value items = experts ? experts->count(m, variant.units) : itemCount(e, variant);
-  auto loop = e.itemLoop(id(ptx::Register::block), items, id(ptx::Register::blocks));
-  {
-    OpBuilder::InsertionGuard guard(e.b);
-    e.b.setInsertionPointToStart(loop.getBody());
-    stream.emit(loop.getInductionVar(), variant.units);
-  }
-  return finishEntry(e, threads, /*ctas=*/0);
+  return linear.kernel.emitItems(m, variant, /*ctas=*/0, [&](Value item) { stream.emit(item, variant.units); });
 }
 
 } // namespace ingot::cuda

@@ -224,18 +224,8 @@ LogicalResult emitFloatTile(const FloatLinear &linear, const FloatTileTiling &ti
   Emitter e(linear.kernel.module, variant.kernel);
   e.b.create<ptx::GriddepLaunchOp>();
   TensorEmitter m(e);
-  auto id = [&](ptx::Register which) { return e.zext(e.i64, e.b.create<ptx::IdOp>(e.i32, which)); };
   Tile tile{m, linear, tiling};
-  const ExpertItems *experts = linear.kernel.experts;
-  if (experts) e.b.create<ptx::GriddepWaitOp>(); // behind which they are known
-  Value items = experts ? experts->count(m, variant.units) : itemCount(e, variant);
-  auto loop = e.itemLoop(id(ptx::Register::block), items, id(ptx::Register::blocks));
-  {
-    OpBuilder::InsertionGuard guard(e.b);
-    e.b.setInsertionPointToStart(loop.getBody());
-    tile.emit(loop.getInductionVar(), variant.units);
-  }
-  return finishEntry(e, layout.threads(), /*ctas=*/0);
+  return linear.kernel.emitItems(m, variant, /*ctas=*/0, [&](Value item) { tile.emit(item, variant.units); });
 }
 
 } // namespace ingot::cuda

@@ -13,6 +13,21 @@ Value LinearKernel::weightAddress(Emitter &e) const {
   return experts ? experts->weightAddress(e) : frame.weightAddress(e, root.getWeightAttr());
 }
 
+LogicalResult LinearKernel::emitItems(TensorEmitter &m, const KernelVariant &variant, uint32_t ctas,
+                                      llvm::function_ref<void(Value)> emit) const {
+  Emitter &e = m.e;
+  if (experts) e.b.create<ptx::GriddepWaitOp>();
+  auto id = [&](ptx::Register which) { return e.zext(e.i64, e.b.create<ptx::IdOp>(e.i32, which)); };
+  Value items = experts ? experts->count(m, variant.units) : itemCount(e, variant);
+  auto loop = e.itemLoop(id(ptx::Register::block), items, id(ptx::Register::blocks));
+  {
+    OpBuilder::InsertionGuard guard(e.b);
+    e.b.setInsertionPointToStart(loop.getBody());
+    emit(loop.getInductionVar());
+  }
+  return finishEntry(e, variant.blockThreads, ctas);
+}
+
 void WeightCopy::issue(Value to, Value from, Value left) {
   Emitter &e = m.e;
   Value offset = e.shl(m.lane, 4);

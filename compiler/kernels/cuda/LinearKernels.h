@@ -19,6 +19,10 @@ struct LinearKernel {
   const ExpertItems *experts = nullptr;
 
   Value weightAddress(Emitter &e) const; // ptr, of the first expert
+  /// The grid's items, each by `emit`, and the end of the kernel's entry. Which items there are with experts is known
+  /// behind griddep_wait only.
+  mlir::LogicalResult emitItems(TensorEmitter &m, const KernelVariant &variant, uint32_t ctas,
+                                llvm::function_ref<void(Value item)> emit) const;
 };
 
 /// Few tokens: splits of K on different warps, whose weights stream through rings of their own. `tokens`: 1 or 8 n.
@@ -32,6 +36,10 @@ struct StreamTiling {
   static std::optional<StreamTiling> of(const LinearShape &shape, uint32_t tokens);
   uint32_t passes() const { return (blocks + parts * together - 1) / (parts * together); }
   uint32_t warps() const { return kSplits * parts; }
+  uint32_t stageBytes(const LinearShape &shape) const { return stageSpans * shape.spanBytes(); } // of a block
+  uint32_t ringBytes(const LinearShape &shape) const { return warps() * ring * together * stageBytes(shape); }
+  uint32_t sumBytes() const { return kSplits * blocks * tokens * 64; }
+  uint64_t sequence(const LinearShape &shape) const { return shape.splitSpans() / stageSpans * passes(); } // a warp's
   bool resident(const LinearShape &shape) const; // one token, and the ring holds all that a warp reads
 
 private:

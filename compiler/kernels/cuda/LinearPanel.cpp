@@ -220,17 +220,8 @@ LogicalResult emitLinearPanel(const LinearKernel &kernel, const PanelTiling &til
   Emitter e(kernel.module, variant.kernel);
   e.b.create<ptx::GriddepLaunchOp>();
   TensorEmitter m(e);
-  auto id = [&](ptx::Register which) { return e.zext(e.i64, e.b.create<ptx::IdOp>(e.i32, which)); };
   Panel panel{m, kernel, tiling, LinearProducts(m, shape, tiling.tokens / 8)};
-  if (kernel.experts) e.b.create<ptx::GriddepWaitOp>(); // behind which the experts are known
-  Value items = kernel.experts ? kernel.experts->count(m, variant.units) : itemCount(e, variant);
-  auto loop = e.itemLoop(id(ptx::Register::block), items, id(ptx::Register::blocks));
-  {
-    OpBuilder::InsertionGuard guard(e.b);
-    e.b.setInsertionPointToStart(loop.getBody());
-    panel.emit(loop.getInductionVar(), variant.units);
-  }
-  return finishEntry(e, layout.threads(), /*ctas=*/1);
+  return kernel.emitItems(m, variant, /*ctas=*/1, [&](Value item) { panel.emit(item, variant.units); });
 }
 
 } // namespace ingot::cuda

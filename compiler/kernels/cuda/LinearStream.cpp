@@ -14,21 +14,8 @@ namespace ingot::cuda {
 namespace {
 
 using Words = SmallVector<Value>;
-constexpr uint32_t kRing = 4, kMostRing = 8, kManyCtas = 1056;       // eight a multiprocessor of the largest cards
 constexpr uint32_t kPieceBytes = 16, kRoundBytes = 32 * kPieceBytes; // what a lane, a warp copies at once
-constexpr uint32_t kSmallStageBytes = 1536; // of several tokens, whose activations fill registers
-constexpr uint32_t kWordsAhead = 48;        // of activations, in registers
-
-uint32_t stageBytes(const LinearShape &shape, const StreamTiling &tiling) { // of a block
-  return tiling.stageSpans * shape.spanBytes();
-}
-uint64_t sequenceOf(const LinearShape &shape, const StreamTiling &tiling) { // a warp's stages
-  return shape.splitSpans() / tiling.stageSpans * tiling.passes();
-}
-uint32_t ringBytes(const LinearShape &shape, const StreamTiling &tiling) {
-  return tiling.warps() * tiling.ring * tiling.together * stageBytes(shape, tiling);
-}
-uint32_t sumBytes(const StreamTiling &tiling) { return kSplits * tiling.blocks * tiling.tokens * 64; }
+constexpr uint32_t kWordsAhead = 48;                                 // of activations, in registers
 
 struct Stream {
   TensorEmitter &m;
@@ -39,7 +26,7 @@ struct Stream {
   const LinearShape &shape = kernel.shape;
   bool single = tiling.tokens == 1, sets = single && shape.format.isInteger();
   uint32_t tokenTiles = single ? 1 : tiling.tokens / 8, blockSums = sets ? 2 : 4 * tokenTiles;
-  uint32_t bytes = stageBytes(shape, tiling);
+  uint32_t bytes = tiling.stageBytes(shape);
   int64_t stages = shape.splitSpans() / tiling.stageSpans, sequence = stages * tiling.passes();
   int64_t slotBytes = tiling.together * bytes;
   bool evenBlocks = shape.blocks() % tiling.blocks == 0;
@@ -344,90 +331,22 @@ struct Stream {
 };
 } // namespace
 
-bool StreamTiling::resident(const LinearShape &shape) const {
-  return tokens == 1 && passes() == 1 && ring == sequenceOf(shape, *this);
-}
-
-std::optional<StreamTiling> StreamTiling::of(const LinearShape &shape, uint32_t tokens) {
-  return tokens == 1 ? ofOne(shape) : ofMany(shape, tokens);
-}
-
-// A small matrix is spread over all multiprocessors; a large one takes several blocks a CTA. Rings of few warps are
-// deep: what is on its way before the previous kernel ends is as much as fits. One token: several blocks a warp where
-// there is little to do for one, or enough for all multiprocessors.
-std::optional<StreamTiling> StreamTiling::ofOne(const LinearShape &shape) {
-  uint32_t unit = shape.unitBlocks, blocks = unit;
-  bool shortRows = shape.splitSpans() * shape.spanColumns() <= 256;
-  bool four = shortRows && 4 * kSplits * shape.splitBytes() <= kMostSharedBytes / 2; // blocks a warp
-  uint32_t most = shortRows && !four ? 2 : 4;
-  uint64_t ctas = shortRows ? kManyCtas / 2 : kManyCtas;
-  if (unit == 1 && shape.blocks() >= 2 && (shortRows || shape.blocks() >= 2 * kManyCtas)) blocks = 2;
-  while (blocks + unit <= most && shape.blocks() / (blocks + unit) >= ctas) blocks += unit;
-  bool pairs = blocks % 2 == 0 && (shortRows || blocks > 4 || shape.blocks() / blocks >= kManyCtas / 4);
-  uint32_t together = !pairs ? 1 : four && blocks % 4 == 0 ? 4 : 2;
-  StreamTiling tiling{
-      1, blocks, together, std::min<uint32_t>(blocks / together, 4), kMostRing, uint32_t(shape.stageSpans())};
-  auto fits = [&](uint32_t bytes) { return ringBytes(shape, tiling) + sumBytes(tiling) <= bytes; };
-  uint64_t sequence = sequenceOf(shape, tiling);
-  if (tiling.passes() == 1 && sequence <= kMostRing) { // resident
-    tiling.ring = sequence;
-    if (fits(kMostSharedBytes / 2)) return tiling;
-  }
-  for (tiling.ring = kMostRing; tiling.ring > 3 && !fits(kMostSharedBytes / 2);) --tiling.ring;
-  while (tiling.ring > 3 && tiling.ring > sequence + 1) --tiling.ring;
-  while (!fits(kMostSharedBytes) && tiling.parts > 1) --tiling.parts;
-  while (!fits(kMostSharedBytes) && tiling.ring > 2) --tiling.ring;
-  if (!fits(kMostSharedBytes)) return std::nullopt;
-  return tiling;
-}
-
-// From 9 tokens on the read of the activations counts: a warp then takes two blocks together.
-std::optional<StreamTiling> StreamTiling::ofMany(const LinearShape &shape, uint32_t tokens) {
-  uint32_t unit = shape.unitBlocks, blocks = unit;
-  if (tokens > 8 && unit == 1 && shape.blocks() > 1) blocks = 2;
-  while (blocks + unit <= 4 && shape.blocks() / (blocks + unit) >= kManyCtas) blocks += unit;
-  uint32_t mostParts = tokens > 8 ? 2 : 4; // 256 threads may have all registers they want
-  uint32_t together = tokens > 8 && blocks % 2 == 0 && shape.terms == 1 ? 2 : 1; // more terms want the registers
-  uint32_t spans = shape.stageSpans();
-  while (shape.stageSpans() % spans || (spans > 1 && spans * shape.spanBytes() > kSmallStageBytes)) --spans;
-  StreamTiling tiling{tokens, blocks, together, std::min<uint32_t>(blocks / together, mostParts), kMostRing, spans};
-  auto fits = [&](uint32_t bytes) { return ringBytes(shape, tiling) + sumBytes(tiling) <= bytes; };
-  uint64_t sequence = sequenceOf(shape, tiling);
-  while (tiling.ring > kRing && (tiling.ring > sequence + 1 || !fits(kMostSharedBytes / 2))) --tiling.ring;
-  if (tokens > 8) tiling.ring = kRing - 1;
-  while (!fits(kMostSharedBytes) && tiling.parts > 1) --tiling.parts;
-  while (!fits(kMostSharedBytes) && tiling.ring > 2) --tiling.ring;
-  while (!fits(kMostSharedBytes) && tiling.tokens > 8) tiling.tokens /= 2;
-  if (!fits(kMostSharedBytes)) return std::nullopt;
-  return tiling;
-}
-
 LogicalResult emitLinearStream(const LinearKernel &kernel, const StreamTiling &tiling, KernelVariant &variant) {
   const LinearShape &shape = kernel.shape;
-  uint32_t threads = tiling.warps() * 32;
   variant.per = tiling.tokens, variant.units = (shape.blocks() + tiling.blocks - 1) / tiling.blocks;
-  variant.blockThreads = threads, variant.blockItems = 1;
-  variant.sharedBytes = ringBytes(shape, tiling) + sumBytes(tiling);
+  variant.blockThreads = tiling.warps() * 32, variant.blockItems = 1;
+  variant.sharedBytes = tiling.ringBytes(shape) + tiling.sumBytes();
 
   Emitter e(kernel.module, variant.kernel);
   e.b.create<ptx::GriddepLaunchOp>();
   TensorEmitter m(e);
-  auto id = [&](ptx::Register which) { return e.zext(e.i64, e.b.create<ptx::IdOp>(e.i32, which)); };
   Stream stream{m, kernel, tiling, LinearProducts(m, shape, std::max(1u, tiling.tokens / 8))};
-  stream.ring = m.shared(e.imul(m.warp, int64_t(ringBytes(shape, tiling) / tiling.warps())));
-  stream.sums = m.shared(e.i32c(ringBytes(shape, tiling)));
+  stream.ring = m.shared(e.imul(m.warp, int64_t(tiling.ringBytes(shape) / tiling.warps())));
+  stream.sums = m.shared(e.i32c(tiling.ringBytes(shape)));
   Value own = e.iadd(e.imul(stream.split, int64_t(shape.splitBytes())), stream.piece);
   stream.weights = stream.allWeights = m.advance(m.global(kernel.weightAddress(e)), own);
   if (shape.splitBytes() * kSplits != shape.blockBytes()) stream.left = e.isub(e.i32c(shape.blockBytes()), own);
-  if (kernel.experts) e.b.create<ptx::GriddepWaitOp>(); // behind which the experts are known
-  Value items = kernel.experts ? kernel.experts->count(m, variant.units) : itemCount(e, variant);
-  auto loop = e.itemLoop(id(ptx::Register::block), items, id(ptx::Register::blocks));
-  {
-    OpBuilder::InsertionGuard guard(e.b);
-    e.b.setInsertionPointToStart(loop.getBody());
-    stream.emit(loop.getInductionVar(), variant.units);
-  }
-  return finishEntry(e, threads, /*ctas=*/0);
+  return kernel.emitItems(m, variant, /*ctas=*/0, [&](Value item) { stream.emit(item, variant.units); });
 }
 
 } // namespace ingot::cuda
