@@ -237,6 +237,7 @@ class Trial:
         return [form for form, answer in zip(forms, answers, strict=True) if answer == self.expected[run]]
 
     def uncaught(self, mutants: list[Mutant]) -> list[Mutant]:
+        """Those of which a form is not caught, with these forms."""
         left = [(mutant.line, form) for mutant in mutants for form in mutant.forms]
         jobs = self.options.jobs
         with ThreadPoolExecutor(jobs) as pool:
@@ -245,8 +246,10 @@ class Trial:
                 left = [form for part in list(shards) for form in part]
                 if self.options.verbose:
                     print(f"  after {run}: {len(left)} left", file=sys.stderr, flush=True)
-        lines = {line for line, _ in left}
-        return [mutant for mutant in mutants if mutant.line in lines]
+        forms = collections.defaultdict(list)
+        for line, form in left:
+            forms[line].append(form)
+        return [dataclasses.replace(m, forms=forms[m.line]) for m in mutants if m.line in forms]
 
 
 def main() -> int:
@@ -284,6 +287,7 @@ def main() -> int:
                 row.append(f"{kind} {len(mutants) - len(left)}/{len(mutants)} ({unreached} not reached)")
                 for mutant in sorted(left, key=lambda mutant: mutant.line):
                     print(f"  not caught: {kind}, line {mutant.line}: {mutant.text}")
+                    print("".join(f"    becomes {form or 'nothing'}\n" for form in mutant.forms), end="")
             print(f"{trial.artifact.stem}: {', '.join(row)}", flush=True)
     good = True
     for kind in kinds:
