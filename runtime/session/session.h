@@ -20,9 +20,9 @@ namespace ingot {
 inline constexpr uint32_t default_watchdog_seconds = 60;
 
 struct SessionOptions {
-  DeviceChoice device;  // as DeviceOwner::make() reads its kind
-  uint32_t threads = 0; // CPU; 0: what affinity and cgroup allow
-  size_t kv_bytes = 0;  // 0: every sequence at max_context
+  DeviceChoice device = {}; // as DeviceOwner::make() reads its kind
+  uint32_t threads = 0;     // CPU; 0: what affinity and cgroup allow
+  size_t kv_bytes = 0;      // 0: every sequence at max_context
   uint32_t max_sequences = 1;
   uint32_t max_context = 0; // 0: the model's
   uint32_t max_rows = 512;  // tokens of one step

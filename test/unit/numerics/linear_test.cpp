@@ -11,7 +11,7 @@ namespace {
 
 numerics::Grid randomGrid(size_t rows, size_t cols, size_t group, bool minima, uint32_t seed) {
   std::mt19937 random(seed);
-  numerics::Grid grid{.rows = rows, .cols = cols, .group = group};
+  numerics::Grid grid{rows, cols, group, {}, {}, {}};
   for (size_t i = 0; i < rows * cols; ++i) grid.quant.push_back(minima ? random() % 16 : int(random() % 16) - 8);
   for (size_t i = 0; i < rows * grid.groups(); ++i) {
     grid.scale.push_back(numerics::roundToHalf(0.01f + (random() % 1000) * 1e-5f));
