@@ -25,7 +25,7 @@ def make_bundle(binaries: Path, folder: Path) -> Path:
 def run(binaries: Path, bundle: Path, out: Path, **environment) -> tuple[int, dict[str, str]]:
     """Its exit code, and its results by file name."""
     driver = binaries.parent / "lib/libingot-cuda-emulator.so"
-    settings = {"INGOT_GPU_QUICK": "1", "INGOT_CUDA_DRIVER": str(driver), "INGOT_EMULATOR": "checks=0", **environment}
+    settings = {"INGOT_GPU_QUICK": "1", "INGOT_GPU_SECONDS": "1000", "INGOT_CUDA_DRIVER": str(driver), "INGOT_EMULATOR": "checks=0", **environment}
     done = subprocess.run([HERE / "gpu.sh", bundle, out], env={**os.environ, **settings}, stdout=subprocess.DEVNULL)
     return done.returncode, {path.name: path.read_text() for path in out.iterdir()}
 

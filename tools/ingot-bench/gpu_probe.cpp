@@ -144,6 +144,7 @@ Status GpuProbe::prepare() {
   INGOT_TRY(INGOT_CUDA(driver_, cuDeviceGetAttribute, &processors, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, device_));
   processors_ = uint32_t(std::max(processors, 1));
   INGOT_TRY(probe_bytes(driver_, device_, &bytes));
+  INGOT_TRY(memory_.open(system_allocator(), 1));
   INGOT_TRY(memory_.add("read probe", bytes, &region_));
   INGOT_TRY(memory_.take(driver_));
   INGOT_TRY(INGOT_CUDA(driver_, cuStreamCreate, &stream_, CU_STREAM_NON_BLOCKING));
@@ -152,7 +153,7 @@ Status GpuProbe::prepare() {
   INGOT_TRY(INGOT_CUDA(driver_, cuModuleLoadDataEx, &module_, text, 0, nullptr, nullptr));
   INGOT_TRY(INGOT_CUDA(driver_, cuModuleGetFunction, &read_, module_, "read"));
   INGOT_TRY(INGOT_CUDA(driver_, cuModuleGetFunction, &multiply_, module_, "multiply"));
-  return memory_.zero(driver_, region_, stream_);
+  return memory_.zero(driver_, stream_);
 }
 
 // The least of a few rounds.

@@ -130,7 +130,7 @@ Status measure_steps(const Artifact &artifact, const BenchOptions &options, Step
 void print(const StepTimes &times, bool json) {
   if (json) return print_json(times);
   printf("%s: reads %.1f GB/s", times.device.c_str(), times.read_limit / 1e9);
-  if (times.multiply_limit > 0) printf(", multiplies and adds %.2f T/s (mma f16)", times.multiply_limit / 1e12);
+  if (times.multiply_limit > 0) printf(", multiplies and adds %.4g T/s (mma f16)", times.multiply_limit / 1e12);
   printf("\n%5s  %-40s %-7s %8s %10s %8s %6s %8s %6s\n", "rows", "kernel", "part", "launches", "us", "GB/s", "read",
          "Gmac/s", "peak");
   for (const KernelTime &each : times.kernels) {
