@@ -9,7 +9,7 @@ TEST(Settings, EveryKeyIsRead) {
   Settings settings;
   Status status =
       parse_settings("sm=80,sms=108,memory=80G,seed=9,threads=2,driver=12010,races=1,fail=cuMemAlloc_v2:3:2,"
-                     "fail=*:7,hang=spin,log=emulator.log,mutate=7,coverage=lines,grid=3,drift=1,devices=0",
+                     "fail=*:7,hang=spin,log=emulator.log,mutate=7,coverage=lines,grid=3,times=5,drift=1,devices=0",
                      &settings);
   ASSERT_TRUE(status.ok()) << status.message();
   EXPECT_EQ(settings.sm, 80u);
@@ -19,6 +19,7 @@ TEST(Settings, EveryKeyIsRead) {
   EXPECT_EQ(settings.devices, 0u);
   EXPECT_EQ(settings.mutate, 7u);
   EXPECT_EQ(settings.grid, 3u);
+  EXPECT_EQ(settings.times, 5u);
   EXPECT_TRUE(settings.drift);
   ASSERT_EQ(settings.injections.size(), 2u);
   EXPECT_EQ(settings.injections[0].call, "cuMemAlloc_v2");

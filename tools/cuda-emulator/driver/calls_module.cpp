@@ -306,6 +306,8 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction function, voi
     launch.grid = {config->gridDimX, config->gridDimY, config->gridDimZ};
     bool strides = entry.name.find("ingot_") != 0; // the runtime's own kernels are made for their grids
     if (driver.settings.grid && strides) launch.grid = {driver.settings.grid, 1, 1};
+    if (strides)
+      launch.grid[0] = unsigned(std::min<uint64_t>(uint64_t(launch.grid[0]) * driver.settings.times, 1 << 30));
     launch.block = {config->blockDimX, config->blockDimY, config->blockDimZ};
     launch.dynamic_shared = config->sharedMemBytes;
     launch.parameters.resize(entry.parameter_bytes);

@@ -103,6 +103,7 @@ struct Reader {
     if (key == "poison") return number(s.poison, 0, 1);
     if (key == "trace") return number(s.trace, 0, 1);
     if (key == "grid") return number(s.grid, 1, 65535);
+    if (key == "times") return number(s.times, 1, 65535);
     if (key == "profile") return number(s.profile, 0, 1);
     if (key == "strict_exit") return number(s.strict_exit, 0, 1);
     if (key == "hang") return s.hang = value, !value.empty();
@@ -130,14 +131,15 @@ Status parse_settings(std::string_view text, Settings *settings) {
     }
     bool known = true;
     if (!Reader{*settings, value}.read(key, &known))
-      return known ? Status::error(Code::usage, "INGOT_EMULATOR: '%.*s' is no value of %.*s", int(value.size()),
-                                   value.data(), int(key.size()), key.data())
-                   : Status::error(
-                         Code::usage,
-                         "INGOT_EMULATOR: unknown key '%.*s' (sm, sms, devices, memory, driver, seed, threads, "
-                         "races, drift, mma, checks, poison, trace, grid, profile, strict_exit, fail, hang, mutate, "
-                         "coverage, log)",
-                         int(key.size()), key.data());
+      return known
+                 ? Status::error(Code::usage, "INGOT_EMULATOR: '%.*s' is no value of %.*s", int(value.size()),
+                                 value.data(), int(key.size()), key.data())
+                 : Status::error(Code::usage,
+                                 "INGOT_EMULATOR: unknown key '%.*s' (sm, sms, devices, memory, driver, seed, threads, "
+                                 "races, drift, mma, checks, poison, trace, grid, times, profile, strict_exit, fail, "
+                                 "hang, mutate, "
+                                 "coverage, log)",
+                                 int(key.size()), key.data());
   }
   return {};
 }

@@ -31,6 +31,7 @@ struct Settings {
   bool checks = true;       // check every memory access
   bool trace = false;       // a line in the log for every call
   unsigned grid = 0;        // CTAs of every launch in place of what the caller asks for: see README.md
+  unsigned times = 1;       // times as many CTAs of every launch as the caller asks for: see README.md
   bool profile = false;     // count instructions by kernel: dependent launches run one by one
   bool strict_exit = false; // a leak ends the process with code 97
   std::vector<Injection> injections;
