@@ -46,12 +46,13 @@ BRANCH = re.compile(r"\s*@(!?%p\d+)\s+bra(?:\.uni)?\s+(\$\w+)")
 JUMP = re.compile(r"\s*bra(?:\.uni)?\s+(\$\w+)")
 CHOICE = re.compile(r"\s*(?:min|selp)\.[a-z](\d+)\s+(%\w+),\s*([^,]+),\s*([^,;]+)")
 # What the worker does, and the emulator's settings of each run; what catches most comes first. Few CTAs walk the loops
-# that a large card never does, many the guards behind the last item; drifting lanes and the race detector see what
-# lockstep hides; memory that nobody wrote holds NaN.
+# that a large card never does, many the guards behind the last item (66 times as many as were asked for come behind the
+# 64 rows that buffers have room for); drifting lanes and the race detector see what lockstep hides; memory that nobody
+# wrote holds NaN.
 RUNS = [
+    "tight seed=3,times=66",
     "mixed seed=0",
     "mixed seed=1,drift=1,grid=1",
-    "tight seed=3,grid=700",
     "long seed=9,drift=1,grid=3",
     "mixed seed=12,drift=1,grid=60",
     "mixed seed=7,races=2,grid=1",
