@@ -29,7 +29,9 @@ using Tokens = std::vector<int32_t>;
 //  mixed  rows that are no whole tiles, in buffers with room
 //  tight  steps of exactly as many rows and sequences as there is memory for, every buffer and weight apart
 //         (INGOT_CUDA_APART): what lies behind is nobody's
-//  long   a context of several splits (format/abi.h), so that finish grids have something to add up
+//  few    likewise so small that each array of the step block fills its place: behind the block tables there is nothing
+//  long   a context of several splits (format/abi.h), so that finish grids have something to add up; of a model made
+//         for fewer positions several tiles of keys (compiler/kernels/cpu/AttendBand.h)
 struct Plan {
   uint32_t max_rows, max_context;
   std::vector<std::pair<size_t, size_t>> steps; // tokens of either sequence; 0: it has none in this step
@@ -39,8 +41,13 @@ const Plan *plan_of(const std::string &name, const ingot_facts &facts) {
   static const Plan mixed = {512, 128, {{70, 0}, {9, 21}, {2, 1}, {1, 1}, {1, 0}, {0, 1}}};
   static const Plan tight = {64, 96, {{64, 0}, {3, 61}, {1, 0}, {0, 13}, {1, 1}}};
   static const Plan lengthy = {260, 640, {{260, 0}, {250, 10}, {15, 5}, {1, 1}, {0, 1}, {1, 0}}};
-  if (name == "long") return facts.max_context >= lengthy.max_context ? &lengthy : nullptr;
-  return name == "tight" ? &tight : &mixed;
+  static const Plan tiles = {160, 176, {{150, 0}, {10, 15}, {1, 1}}};
+  static const Plan few = {4, 64, {{4, 0}, {3, 1}, {1, 1}, {0, 4}}};
+  if (name == "few" || name == "tight") return name == "few" ? &few : &tight;
+  if (name == "mixed") return &mixed;
+  for (const Plan *plan : {&lengthy, &tiles})
+    if (facts.max_context >= plan->max_context) return plan;
+  return nullptr;
 }
 
 class Run {
@@ -103,7 +110,7 @@ int main(int argc, char **argv) {
     size_t space = line.find(' ');
     std::string name = line.substr(0, space);
     const Plan *plan = plan_of(name, facts);
-    setenv("INGOT_CUDA_APART", name == "tight" ? "1" : "0", 1);
+    setenv("INGOT_CUDA_APART", name == "tight" || name == "few" ? "1" : "0", 1);
     if (configure(line.c_str() + space + 1)) return 2;
     try {
       if (plan) {

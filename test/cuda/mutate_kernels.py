@@ -53,6 +53,7 @@ RUNS = [
     "tight seed=3,times=66",
     "mixed seed=0",
     "mixed seed=1,drift=1,grid=1",
+    "few seed=4",
     "long seed=9,drift=1,grid=3",
     "mixed seed=12,drift=1,grid=60",
     "mixed seed=7,races=2,grid=1",

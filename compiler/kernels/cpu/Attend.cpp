@@ -53,7 +53,7 @@ struct Item {
     return e.loadConstant(type, e.at(views, shape.kv.group * sizeof(ingot_kv_view) + offset));
   }
 
-  Value row(Value first, int64_t i) { return e.clamp(e.iadd(first, i), lastRow); }
+  Value row(Value first, int64_t i) { return i ? e.clamp(e.iadd(first, i), lastRow) : first; }
 
   Band openBand(int64_t rows, Value first) {
     Band band{e, shape, rows, groupHeads, {}, {}, {}, {}, {}, {}};
@@ -176,10 +176,8 @@ uint64_t attendScratchBytes(const AttendShape &shape) {
 }
 
 void emitAttend(Emitter &e, const AttendShape &shape, const AttendOperands &operands) {
-  Value tiles = e.batchCount(offsetof(ingot_batch, n_q_tiles));
-  Value items = e.imul(tiles, shape.kv.kvHeads); // of the first split
   Value slopes = shape.slopes.empty() ? Value() : e.floatTable(shape.slopes);
-  e.loop(e.begin, e.umin(e.end, items), 1, [&](Value item) {
+  e.loop(e.begin, e.end, 1, [&](Value item) { // of one split, whatever n_splits says
     Value tile = e.at(e.batchPointer(offsetof(ingot_batch, q_tile)),
                       e.imul(e.udiv(item, shape.kv.kvHeads), sizeof(ingot_q_tile)));
     auto field = [&](size_t offset) { return e.zext(e.i64, e.loadConstant(e.i32, e.at(tile, offset))); };

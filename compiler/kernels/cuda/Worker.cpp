@@ -10,10 +10,14 @@ using cpu::Emitter, cpu::Value;
 
 static Value id(Emitter &e, ptx::Register which) { return e.zext(e.i64, e.b.create<ptx::IdOp>(e.i32, which)); }
 
+static Value groupCount(Emitter &e, const KernelVariant &variant) {
+  return variant.grid == GridKind::rows ? e.udiv(e.iadd(e.rows(), variant.per - 1), variant.per)
+                                        : e.batchCount(offsetof(ingot_batch, n_q_tiles));
+}
+
 Value itemCount(Emitter &e, const KernelVariant &variant) {
-  Value groups = variant.grid == GridKind::rows ? e.udiv(e.iadd(e.rows(), variant.per - 1), variant.per)
-                                                : e.imul(e.batchCount(offsetof(ingot_batch, n_q_tiles)),
-                                                         e.batchCount(offsetof(ingot_batch, n_splits)));
+  Value groups = groupCount(e, variant);
+  if (variant.grid == GridKind::queryTiles) groups = e.imul(groups, e.batchCount(offsetof(ingot_batch, n_splits)));
   return e.imul(groups, variant.units);
 }
 
@@ -32,7 +36,8 @@ LogicalResult emitWorkers(ModuleOp module, KernelVariant &variant,
       e.iadd(e.imul(id(e, ptx::Register::block), workers), e.udiv(id(e, ptx::Register::thread), kWorkerThreads));
   auto bytes = e.b.create<arith::ConstantOp>(e.b.getI64IntegerAttr(0)); // known once the body is there
   e.scratch = e.at(e.scratch, e.imul(worker, Value(bytes)));
-  Value items = itemCount(e, variant), step = e.imul(id(e, ptx::Register::blocks), workers);
+  // On lanes an attention takes all splits at once, even where another layer's does not.
+  Value items = e.imul(groupCount(e, variant), variant.units), step = e.imul(id(e, ptx::Register::blocks), workers);
   auto loop = e.itemLoop(worker, items, step);
   FailureOr<uint64_t> used = failure();
   {
