@@ -73,11 +73,7 @@ struct Stream {
       Value from = m.advance(weights, e.imul(e.zext(e.i64, block), int64_t(shape.blockBytes())));
       for (int64_t pair = 0; pair < kRuns / 2; ++pair) {
         Value k = e.iadd(firstColumn(stage, e.iadd(odd, 2 * pair)), column), there;
-        if (padded) {
-          Value inside = e.ult(k, e.i32c(shape.cols));
-          there = e.guarded(inside, e.i32c(16), e.i32c(0));
-          k = e.guarded(inside, k, e.i32c(0));
-        }
+        if (padded) there = e.guarded(e.ult(k, e.i32c(shape.cols)), e.i32c(16), e.i32c(0));
         m.copy(m.advance(to, e.iadd(place, i * kBlockBytes + pair * 512)), m.advance(from, e.iadd(e.shl(k, 6), rows)),
                there);
       }
@@ -107,13 +103,11 @@ struct Stream {
       first + 32 <= pieces() ? copy() : e.guard(e.ult(m.lane, e.i32c(pieces() - first)), copy);
     }
   }
-  // Of columns [k, k + 4): those before K; k = 0 where there is none.
-  Value piecesBytes(Value &k) {
+  // Of columns [k, k + 4): those before K. A copy of nothing follows no address.
+  Value piecesBytes(Value k) {
     if (!padded) return {};
-    Value cols = e.i32c(shape.cols), inside = e.ult(k, cols);
-    Value bytes = e.guarded(inside, e.shl(e.umin(e.isub(cols, k), e.i32c(4)), 2), e.i32c(0));
-    k = e.guarded(inside, k, e.i32c(0));
-    return bytes;
+    Value cols = e.i32c(shape.cols);
+    return e.guarded(e.ult(k, cols), e.shl(e.umin(e.isub(cols, k), e.i32c(4)), 2), e.i32c(0));
   }
 
   //===- using it -------------------------------------------------------------------------------------------------===//
@@ -205,7 +199,7 @@ struct Stream {
     emitLinearFinish(m, linear.kernel,
                      {sums, e.imul(group, int64_t(tiling.blocks / shape.unitBlocks)), firstToken, kSplits,
                       tiling.blocks, tiling.tokens, tiling.warps() * 32});
-    m.barrier(); // before the next item's
+    if (tiling.tokens > 1 || experts || units > 1) m.barrier(); // before the next item's
   }
 };
 } // namespace

@@ -68,10 +68,7 @@ struct Tile {
 
   void fetchWeights(Value index, Value slot) {
     Value k = firstColumn(window, index), left;
-    if (padded) { // past the end of the block: zeros
-      left = e.shl(e.isub(e.i32c(shape.cols), k), 6);
-      k = e.guarded(e.slt(k, e.i32c(shape.cols)), k, e.i32c(0));
-    }
+    if (padded) left = e.shl(e.isub(e.i32c(shape.cols), k), 6); // past the end of the block: zeros
     WeightCopy{m, layout.blockBytes()}.issue(weightsOf(slot), m.advance(weights, e.shl(k, 6)), left);
   }
 
@@ -96,9 +93,8 @@ struct Tile {
         for (uint32_t window = 0; window < tiling.parallel; ++window) {
           Value k = e.iadd(firstColumn(e.i32c(window), index), e.shl(part, 2)), bytes;
           if (padded) {
-            Value cols = e.i32c(shape.cols), inside = e.ult(k, cols);
-            bytes = e.guarded(inside, e.shl(e.umin(e.isub(cols, k), e.i32c(4)), 2), e.i32c(0));
-            k = e.guarded(inside, k, e.i32c(0));
+            Value cols = e.i32c(shape.cols);
+            bytes = e.guarded(e.ult(k, cols), e.shl(e.umin(e.isub(cols, k), e.i32c(4)), 2), e.i32c(0));
           }
           Value own = e.iadd(e.imul(line, int64_t(layout.tokenBytes())), e.shl(part, 4));
           Value to = e.iadd(own, int64_t((window * tiling.tokens + first) * layout.tokenBytes()));

@@ -34,10 +34,7 @@ void WeightCopy::issue(Value to, Value from, Value left) {
   for (uint32_t first = 0; first < bytes; first += 32 * 16) {
     auto copy = [&] {
       Value at = e.iadd(offset, int64_t(first)), there;
-      if (left) { // all of it, or nothing: blocks are whole pieces
-        there = e.guarded(e.slt(at, left), e.i32c(16), e.i32c(0));
-        at = e.guarded(e.slt(at, left), at, e.i32c(0));
-      }
+      if (left) there = e.guarded(e.slt(at, left), e.i32c(16), e.i32c(0)); // all or nothing: blocks are whole pieces
       m.copy(m.advance(to, e.iadd(offset, int64_t(first))), m.advance(from, at), there);
     };
     if (first + 32 * 16 <= bytes)

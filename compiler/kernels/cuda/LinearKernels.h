@@ -60,7 +60,8 @@ mlir::LogicalResult emitLinearPanel(const LinearKernel &kernel, const PanelTilin
 struct WeightCopy {
   TensorEmitter &m;
   uint32_t bytes; // of a stage, a multiple of 16
-  /// `from`: ptr<1>; `left`: i32 bytes of the block from there on (less than `bytes`, or negative: zeros), or null.
+  /// `from`: ptr<1>; `left`: i32 bytes of the block from there on (less than `bytes`, or negative: zeros, and `from` is
+  /// not followed), or null.
   void issue(Value to, Value from, Value left);
 };
 

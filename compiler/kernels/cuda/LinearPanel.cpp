@@ -93,10 +93,7 @@ struct Panel {
 
   void fetchWeights(Value index, Value slot) {
     Value offset = e.imul(index, int64_t(layout.weightBytes())), left;
-    if (padded) { // past the end of the block: zeros
-      left = e.isub(e.i32c(shape.blockBytes()), offset);
-      offset = e.guarded(e.slt(e.i32c(0), left), offset, e.i32c(0));
-    }
+    if (padded) left = e.isub(e.i32c(shape.blockBytes()), offset); // past the end of the block: zeros
     WeightCopy{m, layout.weightBytes()}.issue(ownWeights(slot), m.advance(weights, offset), left);
   }
 

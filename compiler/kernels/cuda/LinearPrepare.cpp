@@ -315,7 +315,7 @@ LogicalResult emitLinearPrepare(ModuleOp module, const cpu::LaunchFrame &frame, 
     if (parts > 1) prepare.source = m.advance(prepare.source, e.imul(e.urem(row, parts), int64_t(shape.cols * 4)));
     prepare.target = m.global(e.at(e.slotPointer(frame.preparedSlot), e.imul(row, int64_t(shape.preparedBytes()))));
     prepare.emit(prologue);
-    if (prepare.reductions) m.barrier(); // before the next row's
+    if (prepare.reductions == 1) m.barrier(); // before the next row's; of several, each lies between the others
   }
   variant.blockThreads = prepare.threads, variant.blockItems = 1, variant.units = parts;
   variant.sharedBytes = std::max<uint32_t>(prepare.reductions * prepare.warps * 4, extra.sharedBytes);

@@ -326,7 +326,7 @@ struct Stream {
     emitLinearFinish(m, kernel,
                      {sums, e.imul(group, int64_t(unitsHere)), firstToken, kSplits, tiling.blocks, tiling.tokens,
                       tiling.warps() * 32});
-    m.barrier(); // before the next item's
+    if (!single || kernel.experts || units > 1) m.barrier(); // before the next item's
   }
 };
 } // namespace
