@@ -29,20 +29,21 @@ using Tokens = std::vector<int32_t>;
 //  mixed  rows that are no whole tiles, in buffers with room
 //  tight  steps of exactly as many rows and sequences as there is memory for, every buffer and weight apart
 //         (INGOT_CUDA_APART): what lies behind is nobody's
-//  few    likewise so small that each array of the step block fills its place: behind the block tables there is nothing
+//  few    likewise, and each array of the step block fills its place: behind the block tables there is nothing
 //  long   a context of several splits (format/abi.h), so that finish grids have something to add up; of a model made
 //         for fewer positions several tiles of keys (compiler/kernels/cpu/AttendBand.h)
 struct Plan {
   uint32_t max_rows, max_context;
-  std::vector<std::pair<size_t, size_t>> steps; // tokens of either sequence; 0: it has none in this step
+  uint32_t sequences;
+  std::vector<std::vector<size_t>> steps; // tokens of each sequence; 0: it has none in this step
 };
 
 const Plan *plan_of(const std::string &name, const ingot_facts &facts) {
-  static const Plan mixed = {512, 128, {{70, 0}, {9, 21}, {2, 1}, {1, 1}, {1, 0}, {0, 1}}};
-  static const Plan tight = {64, 96, {{64, 0}, {3, 61}, {1, 0}, {0, 13}, {1, 1}}};
-  static const Plan lengthy = {260, 640, {{260, 0}, {250, 10}, {15, 5}, {1, 1}, {0, 1}, {1, 0}}};
-  static const Plan tiles = {160, 176, {{150, 0}, {10, 15}, {1, 1}}};
-  static const Plan few = {4, 64, {{4, 0}, {3, 1}, {1, 1}, {0, 4}}};
+  static const Plan mixed = {512, 128, 2, {{70, 0}, {9, 21}, {2, 1}, {1, 1}, {1, 0}, {0, 1}}};
+  static const Plan tight = {64, 128, 2, {{64, 0}, {3, 61}, {15, 49}, {1, 0}, {0, 13}, {1, 1}}};
+  static const Plan lengthy = {260, 640, 2, {{260, 0}, {250, 10}, {15, 5}, {1, 1}, {0, 1}, {1, 0}}};
+  static const Plan tiles = {160, 176, 2, {{150, 0}, {10, 15}, {1, 1}}};
+  static const Plan few = {16, 32, 15, {{16}, std::vector<size_t>(15, 1)}};
   if (name == "few" || name == "tight") return name == "few" ? &few : &tight;
   if (name == "mixed") return &mixed;
   for (const Plan *plan : {&lengthy, &tiles})
@@ -56,23 +57,24 @@ public:
     ingot_session_options options;
     ingot_session_options_init(&options);
     vocabulary_ = facts.vocab_size;
-    options.device = "cuda", options.max_sequences = 2, options.max_rows = plan.max_rows;
+    options.device = "cuda", options.max_sequences = plan.sequences, options.max_rows = plan.max_rows;
     options.max_context = std::min(facts.max_context, plan.max_context);
     check(ingot_session_open(model, &options, &session_));
+    sequences_.resize(plan.sequences);
     for (ingot_sequence &sequence : sequences_) check(ingot_sequence_create(session_, &sequence));
   }
   ~Run() { ingot_session_close(session_); }
 
   std::vector<float> logits() {
-    for (auto [first, second] : plan_.steps) {
-      feed(0, first), feed(1, second);
+    for (const auto &counts : plan_.steps) {
+      for (size_t k = 0; k < counts.size(); ++k) feed(k, counts[k]);
       step();
     }
     return std::move(rows_);
   }
 
 private:
-  void feed(int sequence, size_t count) {
+  void feed(size_t sequence, size_t count) {
     if (!count) return;
     Tokens tokens(count);
     for (int32_t &token : tokens) token = int32_t(next_ = (next_ * 1103515245u + 12345u) % vocabulary_);
@@ -89,7 +91,7 @@ private:
 
   const Plan &plan_;
   ingot_session *session_ = nullptr;
-  ingot_sequence sequences_[2] = {};
+  std::vector<ingot_sequence> sequences_;
   uint32_t vocabulary_ = 0, next_ = 7;
   std::vector<float> rows_;
 };
