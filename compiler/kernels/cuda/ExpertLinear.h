@@ -4,7 +4,7 @@
 
 namespace ingot::cuda {
 
-/// Emits the kernels of `launch` as generateTensorLinear does. Nothing: not an expert linear, or more experts than a
+/// Emits the kernels of `launch` as generateNativeLinear does. Nothing: not an expert linear, or more experts than a
 /// CTA sorts, or rows too long for one.
 mlir::FailureOr<std::optional<LaunchKernels>> generateExpertLinear(decoder::LaunchOp launch, const std::string &stem,
                                                                    mlir::ModuleOp module, bool exactActivations);

@@ -3,7 +3,6 @@
 #include "compiler/kernels/cuda/Attend.h"
 #include "compiler/kernels/cuda/ExpertLinear.h"
 #include "compiler/kernels/cuda/Linear.h"
-#include "compiler/kernels/cuda/LinearF32.h"
 #include "compiler/kernels/cuda/Worker.h"
 
 using namespace mlir;
@@ -21,9 +20,9 @@ FailureOr<LaunchKernels> CudaKernels::generate(decoder::LaunchOp launch) {
   }
   if (isa_and_nonnull<decoder::LinearOp, decoder::ExpertLinearOp>(launch.getRoot())) {
     std::string stem = cpu::kernelStem(launch, hash(launch));
-    auto native = generateTensorLinear(launch, stem, module, options.exactActivations);
-    if (succeeded(native) && !*native) native = generateExpertLinear(launch, stem, module, options.exactActivations);
-    if (succeeded(native) && !*native) native = generateFloatLinear(launch, stem, module);
+    auto native = isa<decoder::LinearOp>(launch.getRoot())
+                      ? generateNativeLinear(launch, stem, module, options.exactActivations)
+                      : generateExpertLinear(launch, stem, module, options.exactActivations);
     if (failed(native)) return failure();
     if (*native) return **native;
   }

@@ -1,22 +1,12 @@
-// Which linears run on tensor cores, and with which kernels.
+// Which linears have kernels of their own, and which kernels those on tensor cores get.
 #include "compiler/kernels/cuda/Linear.h"
 #include "compiler/kernels/cpu/Epilogue.h"
-#include "compiler/kernels/cuda/LinearKernels.h"
+#include "compiler/kernels/cuda/LinearF32.h"
 #include "compiler/kernels/cuda/LinearPrepare.h"
 
 using namespace mlir;
 
 namespace ingot::cuda {
-
-bool findPrologue(decoder::LinearOp root, decoder::NormOp &norm) {
-  for (Operation &op : *root->getBlock()) {
-    if (&op == root) break;
-    if (norm) return false;
-    norm = dyn_cast<decoder::NormOp>(op);
-    if (!norm || norm.getResult() != root.getInput() || norm.getGroups() != 1) return false;
-  }
-  return isa<BlockArgument>(norm ? norm.getInput() : root.getInput());
-}
 
 Activations activationsOf(const WeightFormat &format) {
   if (format.type == WeightFormat::Type::f32) return Activations::f32;
@@ -35,41 +25,57 @@ struct Row {
 };
 constexpr Row kOne{1, 1}, kFew{8, 8}, kSome{32, 32};
 
-} // namespace
+// The one norm in front of the root, or null; false: something else stands there.
+bool findPrologue(decoder::LinearOp root, decoder::NormOp &norm) {
+  for (Operation &op : *root->getBlock()) {
+    if (&op == root) break;
+    if (norm) return false;
+    norm = dyn_cast<decoder::NormOp>(op);
+    if (!norm || norm.getResult() != root.getInput() || norm.getGroups() != 1) return false;
+  }
+  return isa<BlockArgument>(norm ? norm.getInput() : root.getInput());
+}
 
-FailureOr<std::optional<LaunchKernels>> generateTensorLinear(decoder::LaunchOp launch, const std::string &stem,
-                                                             ModuleOp module, bool exactActivations) {
-  using Result = std::optional<LaunchKernels>;
-  auto root = dyn_cast<decoder::LinearOp>(launch.getRoot());
+FailureOr<std::optional<NativeLinear>> open(decoder::LaunchOp launch) {
+  using Result = std::optional<NativeLinear>;
+  auto root = dyn_cast_or_null<decoder::LinearOp>(launch.getRoot());
   if (!root) return Result();
   auto frame = cpu::LaunchFrame::build(launch);
   if (failed(frame)) return failure();
   const cpu::WeightView &weight = frame->weight(root.getWeightAttr());
   decoder::NormOp prologue;
-  if (!weight.packed || weight.format.type == WeightFormat::Type::f32 || !findPrologue(root, prologue)) return Result();
+  if (!weight.packed || !findPrologue(root, prologue)) return Result();
   auto num = launch.getNum();
   bool int8 = num && num->getActivations() == decoder::ActivationKind::int8;
   if (int8 && (!weight.format.isInteger() || num->getGroup() != weight.format.group)) return Result();
   if (weight.cols != cpu::LaunchFrame::columns(root.getInput())) return Result();
   auto unit = cpu::epilogueUnitBlocks(*frame, root);
   if (failed(unit)) return failure();
+  return Result(NativeLinear{std::move(*frame), root, prologue, int8, uint32_t(*unit)});
+}
 
-  Activations activations = int8 ? Activations::int8 : activationsOf(weight.format);
-  LinearShape shape{weight.format, weight.rows, weight.cols, activations, termsOf(activations, exactActivations),
-                    *unit};
+FailureOr<std::optional<LaunchKernels>> generateTensorLinear(NativeLinear &linear, const std::string &stem,
+                                                             ModuleOp module, bool exactActivations) {
+  using Result = std::optional<LaunchKernels>;
+  cpu::LaunchFrame &frame = linear.frame;
+  const cpu::WeightView &weight = linear.weight();
+  Activations activations = linear.int8 ? Activations::int8 : activationsOf(weight.format);
+  LinearShape shape{weight.format,    weight.rows, weight.cols, activations, termsOf(activations, exactActivations),
+                    linear.unitBlocks};
   if (!canPrepare(shape) || !StreamTiling::of(shape, kOne.tokens) || !StreamTiling::of(shape, kFew.tokens))
     return Result();
-  frame->layerSlot = frame->preparedSlot + 1;
+  frame.layerSlot = frame.preparedSlot + 1;
 
   LaunchKernels kernels;
   kernels.opsPerRow = weight.rows * weight.cols;
   kernels.preparedBytesPerRow = shape.preparedBytes();
   KernelVariant prepare;
   prepare.kernel = stem + "_prepare";
-  if (failed(emitLinearPrepare(module, *frame, root.getInput(), prologue, shape, prepare))) return failure();
+  if (failed(emitLinearPrepare(module, frame, linear.root.getInput(), linear.prologue, shape, prepare)))
+    return failure();
   kernels.prepare.push_back(prepare);
 
-  LinearKernel kernel{module, *frame, root, shape};
+  LinearKernel kernel{module, frame, linear.root, shape};
   for (Row row : {kOne, kFew, kSome}) {
     KernelVariant variant;
     variant.maxRows = row.maxRows, variant.kernel = stem + "_t" + std::to_string(row.tokens);
@@ -85,6 +91,17 @@ FailureOr<std::optional<LaunchKernels>> generateTensorLinear(decoder::LaunchOp l
     kernels.main.back().maxRows = UINT32_MAX;
   }
   return Result(kernels);
+}
+
+} // namespace
+
+FailureOr<std::optional<LaunchKernels>> generateNativeLinear(decoder::LaunchOp launch, const std::string &stem,
+                                                             ModuleOp module, bool exactActivations) {
+  auto linear = open(launch);
+  if (failed(linear)) return failure();
+  if (!*linear) return std::optional<LaunchKernels>();
+  if ((*linear)->weight().format.type == WeightFormat::Type::f32) return generateFloatLinear(**linear, stem, module);
+  return generateTensorLinear(**linear, stem, module, exactActivations);
 }
 
 } // namespace ingot::cuda

@@ -1,4 +1,4 @@
-// The door to native linears: launches whose root is a linear with 16-, 8- or 4-bit weights, on tensor cores.
+// The door to native linears: weights of 16, 8 and 4 bits on tensor cores, f32 ones on CUDA cores (LinearF32.h).
 #pragma once
 #include "compiler/kernels/cpu/LaunchFrame.h"
 #include "compiler/kernels/cuda/LinearShape.h"
@@ -6,10 +6,21 @@
 
 namespace ingot::cuda {
 
-/// Emits the kernels of `launch` at the end of `module`, named `stem`_*. Nothing: not a launch for tensor cores (f32
-/// weights, a prologue that is not one norm, rows too long for a CTA). Errors: what no linear can hold.
-/// `exactActivations`: enough terms that products are those of f32 activations up to the rounding of sums.
-mlir::FailureOr<std::optional<LaunchKernels>> generateTensorLinear(decoder::LaunchOp launch, const std::string &stem,
+/// A launch that native kernels may take: its root a packed linear with nothing but one norm in front.
+struct NativeLinear {
+  cpu::LaunchFrame frame;
+  decoder::LinearOp root;
+  decoder::NormOp prologue; // or null
+  bool int8;                // activations
+  uint32_t unitBlocks;      // of the epilogue
+
+  const cpu::WeightView &weight() const { return frame.weight(decoder::LinearOp(root).getWeightAttr()); }
+};
+
+/// Emits the kernels of `launch` at the end of `module`, named `stem`_*. Nothing: not a launch for them (no linear,
+/// another prologue than one norm, rows too long for a CTA). Errors: what no linear can hold. `exactActivations`:
+/// enough terms that products are those of f32 activations up to the rounding of sums.
+mlir::FailureOr<std::optional<LaunchKernels>> generateNativeLinear(decoder::LaunchOp launch, const std::string &stem,
                                                                    mlir::ModuleOp module, bool exactActivations);
 
 /// Floating activations that go with a weight.

@@ -1,6 +1,5 @@
 // How f32 linears cut K, and which kernels they get.
 #include "compiler/kernels/cuda/LinearF32.h"
-#include "compiler/kernels/cpu/Epilogue.h"
 #include "compiler/kernels/cuda/LinearPrepare.h"
 
 using namespace mlir;
@@ -18,42 +17,39 @@ RunCut RunCut::of(uint64_t cols) {
   return best;
 }
 
-FailureOr<std::optional<LaunchKernels>> generateFloatLinear(decoder::LaunchOp launch, const std::string &stem,
+// A copy of nothing follows no address.
+Value FloatLinear::pieceBytes(Emitter &e, Value k) const {
+  if (!cut.padded(kernel.shape.cols)) return {};
+  Value cols = e.i32c(kernel.shape.cols);
+  return e.guarded(e.ult(k, cols), e.shl(e.umin(e.isub(cols, k), e.i32c(4)), 2), e.i32c(0));
+}
+
+FailureOr<std::optional<LaunchKernels>> generateFloatLinear(NativeLinear &native, const std::string &stem,
                                                             ModuleOp module) {
   using Result = std::optional<LaunchKernels>;
-  auto root = dyn_cast<decoder::LinearOp>(launch.getRoot());
-  if (!root) return Result();
-  auto frame = cpu::LaunchFrame::build(launch);
-  if (failed(frame)) return failure();
-  const cpu::WeightView &weight = frame->weight(root.getWeightAttr());
-  decoder::NormOp prologue;
-  if (!weight.packed || weight.format.type != WeightFormat::Type::f32 || !findPrologue(root, prologue)) return Result();
-  auto num = launch.getNum();
-  if (num && num->getActivations() == decoder::ActivationKind::int8) return Result();
-  if (weight.cols != cpu::LaunchFrame::columns(root.getInput())) return Result();
-  auto unit = cpu::epilogueUnitBlocks(*frame, root);
-  if (failed(unit)) return failure();
-
-  LinearShape shape{weight.format, weight.rows, weight.cols, Activations::f32, 1, *unit};
+  cpu::LaunchFrame &frame = native.frame;
+  const cpu::WeightView &weight = native.weight();
+  decoder::NormOp prologue = native.prologue;
+  LinearShape shape{weight.format, weight.rows, weight.cols, Activations::f32, 1, native.unitBlocks};
   RunCut cut = RunCut::of(weight.cols);
   if (prologue && !canPrepare(shape)) return Result();
   for (uint32_t tokens : {1, 8})
     if (!FloatStreamTiling::of(shape, cut, tokens)) return Result();
-  frame->layerSlot = frame->preparedSlot + (prologue ? 1 : 0);
+  frame.layerSlot = frame.preparedSlot + (prologue ? 1 : 0);
 
   LaunchKernels kernels;
   kernels.opsPerRow = weight.rows * weight.cols;
-  FloatLinear linear{{module, *frame, root, shape}, cut, {}, 0};
+  FloatLinear linear{{module, frame, native.root, shape}, cut, {}, 0};
   if (prologue) {
     KernelVariant prepare;
     prepare.kernel = stem + "_prepare";
-    if (failed(emitLinearPrepare(module, *frame, root.getInput(), prologue, shape, prepare))) return failure();
+    if (failed(emitLinearPrepare(module, frame, native.root.getInput(), prologue, shape, prepare))) return failure();
     kernels.prepare.push_back(prepare);
     kernels.preparedBytesPerRow = linear.inputStride = shape.preparedBytes();
-    linear.input = [&](Emitter &e) { return e.slotPointer(frame->preparedSlot); };
+    linear.input = [&](Emitter &e) { return e.slotPointer(frame.preparedSlot); };
   } else {
     linear.inputStride = cpu::rowStride(weight.cols);
-    linear.input = [&](Emitter &e) { return frame->inputRow(e, root.getInput(), e.i64c(0)); };
+    linear.input = [&](Emitter &e) { return frame.inputRow(e, native.root.getInput(), e.i64c(0)); };
   }
   for (uint32_t tokens : {1, 8}) {
     KernelVariant variant;

@@ -7,6 +7,7 @@
 //  2. What runs hold past K is zeros on both sides. That changes no sum: none is -0 once it was added to +0.
 //  3. Activations are f32 rows: the launch's input, or what a norm's prepare left. Columns past K may hold anything.
 #pragma once
+#include "compiler/kernels/cuda/Linear.h"
 #include "compiler/kernels/cuda/LinearKernels.h"
 
 namespace ingot::cuda {
@@ -29,6 +30,9 @@ struct FloatLinear {
   RunCut cut;
   std::function<Value(Emitter &e)> input; // ptr, row 0 of the activations
   uint64_t inputStride;                   // bytes
+
+  /// i32: how many bytes of activations [k, k + 4) lie before K: what a copy brings, zeros the rest. Null: all.
+  Value pieceBytes(Emitter &e, Value k) const;
 };
 
 /// Up to 8 rows: the read of the weights limits. 4 splits of K times `parts` blocks of 16 rows at once, a warp each.
@@ -52,9 +56,8 @@ struct FloatTileTiling {
 };
 mlir::LogicalResult emitFloatTile(const FloatLinear &linear, const FloatTileTiling &tiling, KernelVariant &variant);
 
-/// Emits the kernels of `launch` as generateTensorLinear does. Nothing: not a linear with f32 weights, or one with
-/// another prologue than a norm.
-mlir::FailureOr<std::optional<LaunchKernels>> generateFloatLinear(decoder::LaunchOp launch, const std::string &stem,
+/// generateNativeLinear for f32 weights.
+mlir::FailureOr<std::optional<LaunchKernels>> generateFloatLinear(NativeLinear &native, const std::string &stem,
                                                                   mlir::ModuleOp module);
 
 } // namespace ingot::cuda

@@ -84,11 +84,9 @@ struct Stream {
   uint32_t pieces() { return tiling.tokens * kRuns; }
   void openRows() {
     rows.clear();
-    Value last = e.isub(e.trunc(e.i32, e.rows()), e.i32c(1));
     for (uint32_t first = 0; first < pieces(); first += 32) {
       Value token = e.lshr(e.iadd(m.lane, int64_t(first)), 3);
-      Value row = linear.kernel.experts ? linear.kernel.experts->preparedRow(m, token)
-                                        : e.zext(e.i64, e.umin(e.iadd(e.trunc(e.i32, firstToken), token), last));
+      Value row = linear.kernel.inputRow(m, firstToken, token);
       rows.push_back(m.advance(input, e.imul(row, int64_t(linear.inputStride))));
     }
   }
@@ -97,19 +95,12 @@ struct Stream {
     for (uint32_t first = 0; first < pieces(); first += 32) {
       auto copy = [&] {
         Value piece = e.iadd(m.lane, int64_t(first));
-        Value k = firstColumn(stage, e.iand(piece, e.i32c(kRuns - 1))), bytes = piecesBytes(k);
+        Value k = firstColumn(stage, e.iand(piece, e.i32c(kRuns - 1))), bytes = linear.pieceBytes(e, k);
         m.copy(m.advance(to, e.shl(piece, 4)), m.advance(rows[first / 32], e.shl(k, 2)), bytes);
       };
       first + 32 <= pieces() ? copy() : e.guard(e.ult(m.lane, e.i32c(pieces() - first)), copy);
     }
   }
-  // Of columns [k, k + 4): those before K. A copy of nothing follows no address.
-  Value piecesBytes(Value k) {
-    if (!padded) return {};
-    Value cols = e.i32c(shape.cols);
-    return e.guarded(e.ult(k, cols), e.shl(e.umin(e.isub(cols, k), e.i32c(4)), 2), e.i32c(0));
-  }
-
   //===- using it -------------------------------------------------------------------------------------------------===//
 
   Words multiply(Value slot, ValueRange before) {

@@ -77,11 +77,9 @@ struct Tile {
   Value ownLine() { return e.udiv(m.thread, layout.pieces()); }
   void openRows() {
     rows.clear();
-    Value last = e.isub(e.trunc(e.i32, e.rows()), e.i32c(1));
     for (uint32_t first = 0; first < tiling.tokens; first += lines()) {
       Value token = e.iadd(ownLine(), int64_t(first));
-      Value row = linear.kernel.experts ? linear.kernel.experts->preparedRow(m, token)
-                                        : e.zext(e.i64, e.umin(e.iadd(e.trunc(e.i32, firstToken), token), last));
+      Value row = linear.kernel.inputRow(m, firstToken, token);
       rows.push_back(m.advance(input, e.imul(row, int64_t(linear.inputStride))));
     }
   }
@@ -91,11 +89,7 @@ struct Tile {
       for (uint32_t first = 0; first < tiling.tokens; first += lines()) {
         Value from = rows[first / lines()];
         for (uint32_t window = 0; window < tiling.parallel; ++window) {
-          Value k = e.iadd(firstColumn(e.i32c(window), index), e.shl(part, 2)), bytes;
-          if (padded) {
-            Value cols = e.i32c(shape.cols);
-            bytes = e.guarded(e.ult(k, cols), e.shl(e.umin(e.isub(cols, k), e.i32c(4)), 2), e.i32c(0));
-          }
+          Value k = e.iadd(firstColumn(e.i32c(window), index), e.shl(part, 2)), bytes = linear.pieceBytes(e, k);
           Value own = e.iadd(e.imul(line, int64_t(layout.tokenBytes())), e.shl(part, 4));
           Value to = e.iadd(own, int64_t((window * tiling.tokens + first) * layout.tokenBytes()));
           m.copy(m.advance(slot, to), m.advance(from, e.shl(k, 2)), bytes);

@@ -13,6 +13,13 @@ Value LinearKernel::weightAddress(Emitter &e) const {
   return experts ? experts->weightAddress(e) : frame.weightAddress(e, root.getWeightAttr());
 }
 
+Value LinearKernel::inputRow(TensorEmitter &m, Value firstToken, Value token) const {
+  if (experts) return experts->preparedRow(m, token);
+  Emitter &e = m.e;
+  Value last = e.isub(e.trunc(e.i32, e.rows()), e.i32c(1));
+  return e.zext(e.i64, e.umin(e.iadd(e.trunc(e.i32, firstToken), token), last));
+}
+
 LogicalResult LinearKernel::emitItems(TensorEmitter &m, const KernelVariant &variant, uint32_t ctas,
                                       llvm::function_ref<void(Value)> emit) const {
   Emitter &e = m.e;

@@ -19,6 +19,9 @@ struct LinearKernel {
   const ExpertItems *experts = nullptr;
 
   Value weightAddress(Emitter &e) const; // ptr, of the first expert
+  /// i64: the input (or prepared) row of token `token` (i32) of a tile from `firstToken` (i64) on; behind the step's
+  /// last row that one, to read less: there is room for more.
+  Value inputRow(TensorEmitter &m, Value firstToken, Value token) const;
   /// The grid's items, each by `emit`, and the end of the kernel's entry. Which items there are with experts is known
   /// behind griddep_wait only.
   mlir::LogicalResult emitItems(TensorEmitter &m, const KernelVariant &variant, uint32_t ctas,

@@ -8,9 +8,6 @@
 
 namespace ingot::cuda {
 
-/// The one norm in front of the root, or null; false: something else stands there.
-bool findPrologue(decoder::LinearOp root, decoder::NormOp &norm);
-
 /// Whether a CTA can hold a row.
 bool canPrepare(const LinearShape &shape);
 

@@ -91,14 +91,8 @@ struct Stream {
 
   Value rowPointer(Value token) {
     Value base = m.global(e.slotPointer(kernel.frame.preparedSlot));
-    if (kernel.experts) {
-      Value row = kernel.experts->preparedRow(m, single ? e.i32c(0) : token);
-      return m.advance(base, e.imul(row, int64_t(shape.preparedBytes())));
-    }
-    if (single) return m.advance(base, e.imul(firstToken, int64_t(shape.preparedBytes())));
-    Value last = e.isub(e.trunc(e.i32, e.rows()), e.i32c(1));
-    Value row = e.umin(e.iadd(e.trunc(e.i32, firstToken), token), last); // there is room for more: fewer reads
-    return m.advance(base, e.imul(e.zext(e.i64, row), int64_t(shape.preparedBytes())));
+    Value row = single && !kernel.experts ? firstToken : kernel.inputRow(m, firstToken, single ? e.i32c(0) : token);
+    return m.advance(base, e.imul(row, int64_t(shape.preparedBytes())));
   }
   Value ownWords() { return e.imul(m.t, int64_t(shape.termBytes() / 4)); }
 
