@@ -166,8 +166,8 @@ struct Stream {
       Words words = m.load(m.advance(meet, e.iadd(own, int64_t(r * runBytes))), 2, e.f32);
       for (int i : {0, 1}) sum[i] = e.add(sum[i], words[i]);
     }
-    Value at = e.imul(e.iadd(e.imul(split, int64_t(tiling.blocks)), block), int64_t(tiling.tokens * 64));
-    m.store(sum, m.advance(sums, e.iadd(e.iadd(at, own), int64_t(firstToken * 64))));
+    Value at = e.imul(e.iadd(e.imul(split, int64_t(tiling.blocks)), block), int64_t(tiling.tokens) * 64);
+    m.store(sum, m.advance(sums, e.iadd(e.iadd(at, own), int64_t(firstToken) * 64)));
   }
 
   void emit(Value item, int64_t units) {

@@ -79,9 +79,10 @@ struct LinearShape {
 private:
   static uint64_t divide(uint64_t n, uint64_t d) { return (n + d - 1) / d; }
   uint32_t mostSpans() const {
-    if (!format.isInteger() || spanBytes() >= kStageBytes) return 1;
-    uint32_t columns = kSetGroups / spanGroups(), fitting = kStageBytes / spanBytes();
-    return columns < fitting ? columns : fitting;
+    uint32_t most = 1;
+    if (!format.isInteger()) return most;
+    while ((most + 1) * spanGroups() <= kSetGroups && (most + 1) * spanBytes() <= kStageBytes) ++most;
+    return most;
   }
 };
 
