@@ -35,15 +35,16 @@ using Tokens = std::vector<int32_t>;
 struct Plan {
   uint32_t max_rows, max_context;
   uint32_t sequences;
+  uint32_t max_logits; // rows of a head's launch; 0: as many as sequences, so a step has several
   std::vector<std::vector<size_t>> steps; // tokens of each sequence; 0: it has none in this step
 };
 
 const Plan *plan_of(const std::string &name, const ingot_facts &facts) {
-  static const Plan mixed = {512, 128, 2, {{70, 0}, {9, 21}, {2, 1}, {1, 1}, {1, 0}, {0, 1}}};
-  static const Plan tight = {64, 128, 2, {{64, 0}, {3, 61}, {15, 49}, {1, 0}, {0, 13}, {1, 1}}};
-  static const Plan lengthy = {260, 640, 2, {{260, 0}, {250, 10}, {15, 5}, {1, 1}, {0, 1}, {1, 0}}};
-  static const Plan tiles = {160, 176, 2, {{150, 0}, {10, 15}, {1, 1}}};
-  static const Plan few = {16, 32, 15, {{16}, std::vector<size_t>(15, 1)}};
+  static const Plan mixed = {512, 128, 2, 512, {{70, 0}, {9, 21}, {2, 1}, {1, 1}, {1, 0}, {0, 1}}};
+  static const Plan tight = {64, 128, 2, 64, {{64, 0}, {3, 61}, {15, 49}, {1, 0}, {0, 13}, {1, 1}}};
+  static const Plan lengthy = {260, 640, 2, 0, {{260, 0}, {250, 10}, {15, 5}, {1, 1}, {0, 1}, {1, 0}}};
+  static const Plan tiles = {160, 176, 2, 0, {{150, 0}, {10, 15}, {1, 1}}};
+  static const Plan few = {16, 32, 15, 0, {{16}, std::vector<size_t>(15, 1)}};
   if (name == "few" || name == "tight") return name == "few" ? &few : &tight;
   if (name == "mixed") return &mixed;
   for (const Plan *plan : {&lengthy, &tiles})
@@ -58,6 +59,7 @@ public:
     ingot_session_options_init(&options);
     vocabulary_ = facts.vocab_size;
     options.device = "cuda", options.max_sequences = plan.sequences, options.max_rows = plan.max_rows;
+    options.max_logits = plan.max_logits;
     options.max_context = std::min(facts.max_context, plan.max_context);
     check(ingot_session_open(model, &options, &session_));
     sequences_.resize(plan.sequences);
