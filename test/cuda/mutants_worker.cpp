@@ -1,15 +1,16 @@
 // Runs an artifact on the emulated card again and again, each time with other settings of the emulator: the engine of
 // mutate_kernels.py.
 //
-// argv: ARTIFACT. stdin, a line each: `PLAN SETTINGS`, what to run (Plan, below) and an INGOT_EMULATOR text. stdout, a
-// line each: `<hash of all logits>`, `none` if the model is too small for the plan, or `fault: ...` when the runtime
-// reports an error. After a fault the process ends with 1 (the card is lost to it): the rest of the lines is for
-// another process.
+// argv: ARTIFACT. stdin, a line each: `PLAN<tab>SETTINGS[<tab>HASHES]`, what to run (Plan, below), an INGOT_EMULATOR
+// text and what is expected. stdout, a line each: `<hash of a step's logits>,...`, which ends with the first step that
+// is not as expected; `none` if the model is too small for the plan; or `fault: ...` when the runtime reports an error.
+// After a fault the process ends with 1 (the card is lost to it): the rest of the lines is for another process.
 #include "ingot/ingot.h"
 #include <cstdio>
 #include <cstdlib>
 #include <dlfcn.h>
 #include <iostream>
+#include <sstream>
 #include <string>
 #include <vector>
 #include <xxhash.h>
@@ -27,6 +28,7 @@ using Tokens = std::vector<int32_t>;
 
 // What is run. Every one has prompts, chunks, mixed batches and single tokens.
 //  mixed  rows that are no whole tiles, in buffers with room
+//  padded likewise with pads, rows that no sequence has
 //  tight  steps of exactly as many rows and sequences as there is memory for, every buffer and weight apart
 //         (INGOT_CUDA_APART): what lies behind is nobody's
 //  few    likewise, and each array of the step block fills its place: behind the block tables there is nothing
@@ -35,16 +37,19 @@ using Tokens = std::vector<int32_t>;
 struct Plan {
   uint32_t max_rows, max_context;
   uint32_t sequences;
-  uint32_t max_logits; // rows of a head's launch; 0: as many as sequences, so a step has several
+  uint32_t max_logits;                    // rows of a head's launch; 0: as many as sequences, so a step has several
+  uint32_t pad_rows;                      // rows of a step are padded to a multiple of it
   std::vector<std::vector<size_t>> steps; // tokens of each sequence; 0: it has none in this step
 };
 
 const Plan *plan_of(const std::string &name, const ingot_facts &facts) {
-  static const Plan mixed = {512, 128, 2, 512, {{70, 0}, {9, 21}, {2, 1}, {1, 1}, {1, 0}, {0, 1}}};
-  static const Plan tight = {64, 128, 2, 64, {{64, 0}, {3, 61}, {15, 49}, {1, 0}, {0, 13}, {1, 1}}};
-  static const Plan lengthy = {260, 640, 2, 0, {{260, 0}, {250, 10}, {15, 5}, {1, 1}, {0, 1}, {1, 0}}};
-  static const Plan tiles = {160, 176, 2, 0, {{150, 0}, {10, 15}, {1, 1}}};
-  static const Plan few = {16, 32, 15, 0, {{16}, std::vector<size_t>(15, 1)}};
+  static const Plan mixed = {512, 128, 2, 512, 1, {{70, 0}, {9, 21}, {2, 1}, {1, 1}, {1, 0}, {0, 1}}};
+  static const Plan tight = {64, 128, 2, 64, 1, {{64, 0}, {3, 61}, {15, 49}, {1, 0}, {0, 13}, {1, 1}}};
+  static const Plan lengthy = {260, 640, 2, 0, 1, {{260, 0}, {250, 10}, {15, 5}, {1, 1}, {0, 1}, {1, 0}}};
+  static const Plan tiles = {160, 176, 2, 0, 1, {{150, 0}, {10, 15}, {1, 1}}};
+  static const Plan few = {16, 32, 15, 0, 1, {{16}, std::vector<size_t>(15, 1)}};
+  static const Plan padded = {96, 128, 2, 96, 8, {{70, 0}, {3, 2}, {0, 21}, {1, 1}, {1, 0}}};
+  if (name == "padded") return &padded;
   if (name == "few" || name == "tight") return name == "few" ? &few : &tight;
   if (name == "mixed") return &mixed;
   for (const Plan *plan : {&lengthy, &tiles})
@@ -59,6 +64,7 @@ public:
     ingot_session_options_init(&options);
     vocabulary_ = facts.vocab_size;
     options.device = "cuda", options.max_sequences = plan.sequences, options.max_rows = plan.max_rows;
+    options.pad_rows = plan.pad_rows;
     options.max_logits = plan.max_logits;
     options.max_context = std::min(facts.max_context, plan.max_context);
     check(ingot_session_open(model, &options, &session_));
@@ -67,12 +73,17 @@ public:
   }
   ~Run() { ingot_session_close(session_); }
 
-  std::vector<float> logits() {
+  // A hash for each step, up to the first that `expected` does not begin with.
+  std::string hashes(const std::string &expected) {
+    std::string all;
     for (const auto &counts : plan_.steps) {
       for (size_t k = 0; k < counts.size(); ++k) feed(k, counts[k]);
-      step();
+      char hash[20];
+      snprintf(hash, sizeof hash, "%016llx,", (unsigned long long)step());
+      all += hash;
+      if (!expected.empty() && !expected.starts_with(all)) break;
     }
-    return std::move(rows_);
+    return all;
   }
 
 private:
@@ -82,20 +93,22 @@ private:
     for (int32_t &token : tokens) token = int32_t(next_ = (next_ * 1103515245u + 12345u) % vocabulary_);
     check(ingot_append(session_, sequences_[sequence], tokens.data(), count, INGOT_LOGITS_ALL));
   }
-  void step() {
+  uint64_t step() {
     check(ingot_step(session_));
+    rows_.clear();
     for (uint32_t k = 0; k < ingot_logits_count(session_); ++k) {
       const float *row;
       check(ingot_logits(session_, k, &row));
       rows_.insert(rows_.end(), row, row + vocabulary_);
     }
+    return XXH3_64bits(rows_.data(), rows_.size() * sizeof(float));
   }
 
   const Plan &plan_;
   ingot_session *session_ = nullptr;
   std::vector<ingot_sequence> sequences_;
   uint32_t vocabulary_ = 0, next_ = 7;
-  std::vector<float> rows_;
+  std::vector<float> rows_; // of the last step
 };
 
 } // namespace
@@ -111,18 +124,14 @@ int main(int argc, char **argv) {
   ingot_facts facts;
   ingot_model_facts(model, &facts);
   for (std::string line; std::getline(std::cin, line);) {
-    size_t space = line.find(' ');
-    std::string name = line.substr(0, space);
+    std::istringstream words(line);
+    std::string name, settings, expected;
+    for (std::string *part : {&name, &settings, &expected}) std::getline(words, *part, '\t');
     const Plan *plan = plan_of(name, facts);
-    setenv("INGOT_CUDA_APART", name == "tight" || name == "few" ? "1" : "0", 1);
-    if (configure(line.c_str() + space + 1)) return 2;
+    setenv("INGOT_CUDA_APART", name == "tight" || name == "few" || name == "padded" ? "1" : "0", 1);
+    if (configure(settings.c_str())) return 2;
     try {
-      if (plan) {
-        std::vector<float> rows = Run(model, facts, *plan).logits();
-        printf("%016llx\n", (unsigned long long)XXH3_64bits(rows.data(), rows.size() * sizeof(float)));
-      } else {
-        puts("none");
-      }
+      puts(plan ? Run(model, facts, *plan).hashes(expected).c_str() : "none");
     } catch (const Failure &failure) {
       printf("fault: %s\n", failure.message.c_str());
       return fflush(stdout), 1;

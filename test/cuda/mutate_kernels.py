@@ -45,15 +45,16 @@ KINDS = {
 BRANCH = re.compile(r"\s*@(!?%p\d+)\s+bra(?:\.uni)?\s+(\$\w+)")
 JUMP = re.compile(r"\s*bra(?:\.uni)?\s+(\$\w+)")
 CHOICE = re.compile(r"\s*(?:min|selp)\.[a-z](\d+)\s+(%\w+),\s*([^,]+),\s*([^,;]+)")
-# What the worker does, and the emulator's settings of each run; what catches most comes first. Few CTAs walk the loops
-# that a large card never does, many the guards behind the last item (66 times as many as were asked for come behind the
-# 64 rows that buffers have room for); drifting lanes and the race detector see what lockstep hides; memory that nobody
-# wrote holds NaN.
+# What the worker does, and the emulator's settings of each run; what catches most for its time comes first. Few CTAs walk
+# the loops that a large card never does, many the guards behind the last item (66 times as many as were asked for come
+# behind the 64 rows that buffers have room for); drifting lanes and the race detector see what lockstep hides (the
+# detector finds nothing about guards, and is slow); memory that nobody wrote holds NaN.
 RUNS = [
-    "tight seed=3,times=66",
-    "mixed seed=0",
-    "mixed seed=1,drift=1,grid=1",
     "few seed=4",
+    "mixed seed=0",
+    "padded seed=2",
+    "tight seed=3,times=66",
+    "mixed seed=1,drift=1,grid=1",
     "long seed=9,drift=1,grid=3",
     "mixed seed=12,drift=1,grid=60",
     "mixed seed=7,races=2,grid=1",
@@ -218,7 +219,7 @@ class Trial:
 
     def line(self, run: str, more: str = "") -> str:
         what, settings = run.split()
-        return f"{what} {self.common},{settings}{more}"
+        return f"{what}\t{self.common},{settings}{more}"
 
     def whole(self, scratch: Path) -> set[int]:
         """Runs the artifact as it is: what it answers, how long it takes, and which lines it runs through."""
@@ -234,16 +235,18 @@ class Trial:
     def survivors(self, run: str, forms: list[tuple[int, str]]) -> list[tuple[int, str]]:
         if not forms or self.expected[run] == "none":
             return forms
-        lines = [self.line(run, f",mutate={line}:{text}") for line, text in forms]
+        lines = [f"{self.line(run, f',mutate={line}:{text}')}\t{self.expected[run]}" for line, text in forms]
         answers = self.worker.run(lines, 3 * self.seconds[run])
         return [form for form, answer in zip(forms, answers, strict=True) if answer == self.expected[run]]
 
-    def uncaught(self, mutants: list[Mutant]) -> list[Mutant]:
+    def uncaught(self, mutants: list[Mutant], kind: str) -> list[Mutant]:
         """Those of which a form is not caught, with these forms."""
         left = [(mutant.line, form) for mutant in mutants for form in mutant.forms]
         jobs = self.options.jobs
         with ThreadPoolExecutor(jobs) as pool:
             for run in RUNS[: self.options.runs]:
+                if kind == "guard" and "races" in run:
+                    continue
                 shards = pool.map(lambda k, run=run: self.survivors(run, left[k::jobs]), range(jobs))
                 left = [form for part in list(shards) for form in part]
                 if self.options.verbose:
@@ -283,7 +286,7 @@ def main() -> int:
                 unreached = sum(mutant.kind == kind for mutant in known) - len(mutants)
                 if options.sample and len(mutants) > options.sample:
                     mutants = random.Random(1).sample(mutants, options.sample)
-                left = trial.uncaught(mutants)
+                left = trial.uncaught(mutants, kind)
                 tried[kind] += len(mutants)
                 caught[kind] += len(mutants) - len(left)
                 row.append(f"{kind} {len(mutants) - len(left)}/{len(mutants)} ({unreached} not reached)")

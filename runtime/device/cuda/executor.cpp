@@ -121,7 +121,7 @@ Status CudaExecutor::predict() {
   INGOT_TRY(read_switch("INGOT_CUDA_APART", &apart_));
   constexpr uint32_t others = 6; // scratch, logits, three of likeliest logits, the step block
   INGOT_TRY(memory_.open(options_.allocator, n_groups_ + Places::most_regions(plan, *program_, apart_) + others));
-  INGOT_TRY(block_.open(plan, *program_, options_));
+  INGOT_TRY(block_.open(plan, *program_, options_, apart_));
   for (uint32_t g = 0; g < n_groups_; ++g)
     INGOT_TRY(
         memory_.add("KV cache", saturating_product(options_.pages[g].page_bytes, options_.pages[g].pages), &pools_[g]));

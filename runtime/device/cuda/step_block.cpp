@@ -6,7 +6,8 @@
 namespace ingot::cuda {
 namespace {
 
-constexpr uint64_t part = 64; // every part starts at a multiple of it
+constexpr uint64_t part = 64;       // every part starts at a multiple of it
+constexpr uint64_t apart_gap = 256; // a multiple of part
 
 uint64_t args_bytes(const plan::Step &step) {
   return align_up(sizeof(ingot_args) + step.bindings()->size() * sizeof(uint64_t), part);
@@ -14,7 +15,7 @@ uint64_t args_bytes(const plan::Step &step) {
 
 } // namespace
 
-Status StepBlock::open(const plan::Plan &plan, const plan::Program &program, const DeviceOptions &options) {
+Status StepBlock::open(const plan::Plan &plan, const plan::Program &program, const DeviceOptions &options, bool apart) {
   plan_ = &plan;
   program_ = &program;
   n_body_ = program.body()->steps()->size();
@@ -32,8 +33,9 @@ Status StepBlock::open(const plan::Plan &plan, const plan::Program &program, con
   batch_ = best_ + align_up(most_logits_ * sizeof(uint64_t), part);
   arrays_ = batch_ + align_up(sizeof(ingot_batch) + n_groups_ * sizeof(ingot_kv_view), part);
   uint64_t rows = options.most_rows, segments = options.most_segments;
+  gap_ = apart ? apart_gap : 0;
   // The arrays in ingot_batch: tokens, positions, segments, logit rows; starts, lengths; query tiles.
-  bytes_ = arrays_ + 4 * align_up(rows * 4, part) + 2 * align_up((segments + 1) * 4, part) +
+  bytes_ = arrays_ + (7 + n_groups_) * gap_ + 4 * align_up(rows * 4, part) + 2 * align_up((segments + 1) * 4, part) +
            align_up(rows * sizeof(ingot_q_tile), part);
   for (uint32_t g = 0; g < n_groups_; ++g) {
     strides_[g] = options.pages[g].table_stride;
@@ -53,9 +55,15 @@ void StepBlock::place(uint8_t *host, CUdeviceptr device) {
     reinterpret_cast<ingot_args *>(host_ + offsets_[i])->batch = as_pointer<const ingot_batch>(batch_address());
 }
 
-// Copies an array behind what was written; its address on the GPU.
+// Where the array behind what was written begins.
+uint64_t StepBlock::next_array() {
+  memset(host_ + next_, 0xff, gap_);
+  return next_ += gap_;
+}
+
+// Copies an array there; its address on the GPU.
 template <class T> T *StepBlock::put(const T *from, uint64_t count) {
-  uint64_t at = next_;
+  uint64_t at = next_array();
   memcpy(host_ + at, from, count * sizeof(T));
   next_ = align_up(at + count * sizeof(T), part);
   return as_pointer<T>(device_ + at);
@@ -89,7 +97,7 @@ void StepBlock::write(const ingot_batch &batch, uint64_t n_splits, const CUdevic
   auto views = reinterpret_cast<ingot_kv_view *>(host_ + batch_ + sizeof(ingot_batch));
   for (uint32_t g = 0; g < n_groups_; ++g) {
     uint64_t stride = entries_seen(longest, plan_->cache_groups()->Get(g)->page_tokens(), strides_[g]);
-    uint64_t table = next_;
+    uint64_t table = next_array();
     for (uint64_t s = 0; s < batch.n_segs; ++s)
       memcpy(host_ + table + s * stride * 4, batch.kv[g].block_table + s * batch.kv[g].table_stride, stride * 4);
     next_ = align_up(table + batch.n_segs * stride * 4, part);

@@ -7,7 +7,9 @@
 //  1. The first three parts lie at the same place in every step, so that graphs may keep their addresses.
 //  2. The copy starts at `best` (zeroed: no logit chosen yet) unless the number of rows changed, which the argument
 //     blocks hold.
-//  3. Block tables are cut to what the longest sequence of the step needs: table_stride differs from step to step.
+//  3. Where things lie apart (places.h) 0xFF lies in front of every array, further than a step's own numbers reach: a
+//     kernel that looks there finds pages, rows and positions that nobody has.
+//  4. Block tables are cut to what the longest sequence of the step needs: table_stride differs from step to step.
 #pragma once
 #include "runtime/artifact/artifact.h"
 #include "runtime/device/cuda/memory.h"
@@ -18,7 +20,7 @@ namespace ingot::cuda {
 class StepBlock {
 public:
   // Counts bytes.
-  Status open(const plan::Plan &plan, const plan::Program &program, const DeviceOptions &options);
+  Status open(const plan::Plan &plan, const plan::Program &program, const DeviceOptions &options, bool apart);
   uint64_t bytes() const { return bytes_; }
 
   // `host` and `device` have bytes() each. Writes what never changes: argument blocks, whose slots `slot_of` gives.
@@ -40,6 +42,7 @@ private:
   uint64_t at(plan::Space space, uint32_t step) const {
     return offsets_[space == plan::Space::body ? step : n_body_ + step];
   }
+  uint64_t next_array();
   template <class T> T *put(const T *from, uint64_t count);
   void set_rows(const plan::Entry &entry, plan::Space space, uint64_t rows);
 
@@ -52,6 +55,7 @@ private:
   uint64_t rows_[2] = {}; // that the argument blocks on the GPU hold
   uint8_t *host_ = nullptr;
   CUdeviceptr device_ = 0;
+  uint64_t gap_ = 0;  // bytes in front of every array
   uint64_t next_ = 0; // while a step is written
 };
 
