@@ -4,6 +4,7 @@
 namespace ingot::cuda {
 namespace {
 constexpr uint32_t kRing = 4, kMostRing = 8, kManyCtas = 1056; // eight a multiprocessor of the largest cards
+constexpr uint32_t kFewCtas = 108;                             // an A100's multiprocessors
 constexpr uint32_t kSmallStageBytes = 1536;                    // of several tokens, whose activations fill registers
 } // namespace
 
@@ -16,8 +17,9 @@ std::optional<StreamTiling> StreamTiling::of(const LinearShape &shape, uint32_t 
 }
 
 // A small matrix is spread over all multiprocessors; a large one takes several blocks a CTA. Rings of few warps are
-// deep: what is on its way before the previous kernel ends is as much as fits. One token: several blocks a warp where
-// there is little to do for one, or enough for all multiprocessors.
+// deep: what is on its way before the previous kernel ends is as much as fits, in half of the shared memory, or in all
+// of it where a CTA has a multiprocessor to itself (units of a large head are few). One token: several blocks a warp
+// where there is little to do for one, or enough for all multiprocessors.
 std::optional<StreamTiling> StreamTiling::ofOne(const LinearShape &shape) {
   uint32_t unit = shape.unitBlocks, blocks = unit;
   bool shortRows = shape.splitSpans() * shape.spanColumns() <= 256;
@@ -28,19 +30,18 @@ std::optional<StreamTiling> StreamTiling::ofOne(const LinearShape &shape) {
   while (blocks + unit <= most && shape.blocks() / (blocks + unit) >= ctas) blocks += unit;
   bool pairs = blocks % 2 == 0 && (shortRows || blocks > 4 || shape.blocks() / blocks >= kManyCtas / 4);
   uint32_t together = !pairs ? 1 : four && blocks % 4 == 0 ? 4 : 2;
-  StreamTiling tiling{
-      1, blocks, together, std::min<uint32_t>(blocks / together, 4), kMostRing, uint32_t(shape.stageSpans())};
-  auto fits = [&](uint32_t bytes) { return tiling.ringBytes(shape) + tiling.sumBytes() <= bytes; };
+  uint32_t budget = shape.blocks() / blocks <= kFewCtas ? kMostSharedBytes : kMostSharedBytes / 2;
+  StreamTiling tiling{1, blocks, together, std::min<uint32_t>(blocks / together, 4), 3, uint32_t(shape.stageSpans())};
+  auto fits = [&](uint32_t ring, uint32_t bytes) {
+    tiling.ring = ring;
+    return tiling.ringBytes(shape) + tiling.sumBytes() <= bytes;
+  };
   uint64_t sequence = tiling.sequence(shape);
-  if (tiling.passes() == 1 && sequence <= kMostRing) { // resident
-    tiling.ring = sequence;
-    if (fits(kMostSharedBytes / 2)) return tiling;
-  }
-  for (tiling.ring = kMostRing; tiling.ring > 3 && !fits(kMostSharedBytes / 2);) --tiling.ring;
-  while (tiling.ring > 3 && tiling.ring > sequence + 1) --tiling.ring;
-  while (!fits(kMostSharedBytes) && tiling.parts > 1) --tiling.parts;
-  while (!fits(kMostSharedBytes) && tiling.ring > 2) --tiling.ring;
-  if (!fits(kMostSharedBytes)) return std::nullopt;
+  if (tiling.passes() == 1 && sequence <= kMostRing && fits(sequence, budget)) return tiling; // resident
+  while (!fits(3, kMostSharedBytes) && tiling.parts > 1) --tiling.parts;
+  uint32_t ring = std::min<uint64_t>(kMostRing, tiling.sequence(shape) + 1);
+  while (ring > 3 && !fits(ring, budget)) --ring;
+  if (!fits(std::max(ring, 3u), kMostSharedBytes) && !fits(2, kMostSharedBytes)) return std::nullopt;
   return tiling;
 }
 
