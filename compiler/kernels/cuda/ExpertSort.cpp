@@ -117,13 +117,16 @@ struct Sort {
     });
   }
 
+  // A CTA of one warp has counted behind a wait of its own, and needs no more than that for the others.
+  void wait() { threads == 32 ? m.warpSync() : m.barrier(); }
+
   void emit() {
     count();
-    m.barrier();
+    if (threads > 32) m.barrier();
     add();
-    m.barrier();
+    wait();
     place();
-    m.barrier();
+    wait();
     Value list = m.advance(target, ExpertTable::kHeaderBytes);
     forRuns([&](const Run &run, Value first) {
       e.guard(run.real, [&] { m.store(run.product, m.advance(list, e.shl(e.iadd(first, run.before), 2))); });

@@ -76,19 +76,19 @@ FailureOr<std::optional<LaunchKernels>> generateTensorLinear(NativeLinear &linea
   kernels.prepare.push_back(prepare);
 
   LinearKernel kernel{module, frame, linear.root, shape};
+  auto tiling = PanelTiling::of(shape);
   for (Row row : {kOne, kFew, kSome}) {
     KernelVariant variant;
-    variant.maxRows = row.maxRows, variant.kernel = stem + "_t" + std::to_string(row.tokens);
+    bool last = !tiling && row.tokens == kSome.tokens;
+    variant.maxRows = last ? UINT32_MAX : row.maxRows, variant.kernel = stem + "_t" + std::to_string(row.tokens);
     if (failed(emitLinearStream(kernel, *StreamTiling::of(shape, row.tokens), variant))) return failure();
     kernels.main.push_back(variant);
   }
-  if (auto tiling = PanelTiling::of(shape)) {
+  if (tiling) {
     KernelVariant variant;
     variant.kernel = stem + "_panel" + std::to_string(tiling->tokens);
     if (failed(emitLinearPanel(kernel, *tiling, variant))) return failure();
     kernels.main.push_back(variant);
-  } else {
-    kernels.main.back().maxRows = UINT32_MAX;
   }
   return Result(kernels);
 }

@@ -51,21 +51,23 @@ FailureOr<std::optional<LaunchKernels>> generateFloatLinear(NativeLinear &native
     linear.inputStride = cpu::rowStride(weight.cols);
     linear.input = [&](Emitter &e) { return frame.inputRow(e, native.root.getInput(), e.i64c(0)); };
   }
+  SmallVector<uint32_t> tiles; // a variant's rows are as many, the last one's any
+  for (uint32_t tokens : {32, 64})
+    if (FloatTileTiling::of(shape, cut, tokens)) tiles.push_back(tokens);
   for (uint32_t tokens : {1, 8}) {
     KernelVariant variant;
-    variant.maxRows = tokens, variant.kernel = stem + "_t" + std::to_string(tokens);
+    variant.maxRows = tokens == 8 && tiles.empty() ? UINT32_MAX : tokens,
+    variant.kernel = stem + "_t" + std::to_string(tokens);
     if (failed(emitFloatStream(linear, *FloatStreamTiling::of(shape, cut, tokens), variant))) return failure();
     kernels.main.push_back(variant);
   }
-  for (uint32_t tokens : {32, 64}) {
-    auto tiling = FloatTileTiling::of(shape, cut, tokens);
-    if (!tiling) continue;
+  for (uint32_t tokens : tiles) {
     KernelVariant variant;
-    variant.maxRows = tokens, variant.kernel = stem + "_tile" + std::to_string(tokens);
-    if (failed(emitFloatTile(linear, *tiling, variant))) return failure();
+    variant.maxRows = tokens == tiles.back() ? UINT32_MAX : tokens,
+    variant.kernel = stem + "_tile" + std::to_string(tokens);
+    if (failed(emitFloatTile(linear, *FloatTileTiling::of(shape, cut, tokens), variant))) return failure();
     kernels.main.push_back(variant);
   }
-  kernels.main.back().maxRows = UINT32_MAX;
   return Result(kernels);
 }
 

@@ -21,9 +21,17 @@ constexpr uint32_t kWantedBytes = 74 << 10;                    // of a CTA: thre
 uint32_t stageBytes(const FloatStreamTiling &tiling) {
   return tiling.together * kBlockBytes + tiling.tokens * kRuns * 16;
 }
-uint32_t ringBytes(const FloatStreamTiling &tiling) { return tiling.warps() * tiling.ring * stageBytes(tiling); }
-uint32_t sharedBytes(const FloatStreamTiling &tiling) {
-  return ringBytes(tiling) + kSplits * tiling.blocks * tiling.tokens * 64;
+uint64_t sequenceOf(const FloatStreamTiling &tiling, const RunCut &cut) { // stages of a warp
+  return cut.columns / kColumns * tiling.passes();
+}
+uint32_t slotsOf(const FloatStreamTiling &tiling, const RunCut &cut) { // of a warp's ring
+  return std::min<uint64_t>(tiling.ring, sequenceOf(tiling, cut));
+}
+uint32_t ringBytes(const FloatStreamTiling &tiling, const RunCut &cut) {
+  return tiling.warps() * slotsOf(tiling, cut) * stageBytes(tiling);
+}
+uint32_t sharedBytes(const FloatStreamTiling &tiling, const RunCut &cut) {
+  return ringBytes(tiling, cut) + kSplits * tiling.blocks * tiling.tokens * 64;
 }
 
 struct Stream {
@@ -33,13 +41,13 @@ struct Stream {
   Emitter &e = m.e;
   const LinearShape &shape = linear.kernel.shape;
   const RunCut &cut = linear.cut;
-  int64_t stages = cut.columns / kColumns, sequence = stages * tiling.passes();
+  int64_t stages = cut.columns / kColumns, sequence = sequenceOf(tiling, cut), slots = slotsOf(tiling, cut);
   bool padded = cut.padded(shape.cols);
   size_t sumCount = size_t(tiling.together) * tiling.tokens * 4; // [block][token][row 4t + r]
   // Of the thread for good.
   Value run = m.g, quad = m.t, split = e.iand(m.warp, e.i32c(kSplits - 1)), part = e.lshr(m.warp, 2);
-  Value ring = m.shared(e.imul(m.warp, int64_t(tiling.ring *stageBytes(tiling))));
-  Value sums = m.shared(e.i32c(ringBytes(tiling)));
+  Value ring = m.shared(e.imul(m.warp, stageBytes(tiling) * slots));
+  Value sums = m.shared(e.i32c(ringBytes(tiling, cut)));
   Value allWeights = m.global(linear.kernel.weightAddress(e)); // of the first expert
   Value input = m.global(linear.input(e));
   Value oddRun = e.shl(e.iand(run, e.i32c(1)), 6);
@@ -51,7 +59,7 @@ struct Stream {
 
   //===- filling the ring -----------------------------------------------------------------------------------------===//
 
-  Value slot(Value index) { return m.advance(ring, e.imul(e.urem(index, tiling.ring), int64_t(stageBytes(tiling)))); }
+  Value slot(Value index) { return m.advance(ring, e.imul(e.urem(index, slots), int64_t(stageBytes(tiling)))); }
   Value ownBlock(Value pass) {
     return e.imul(e.iadd(e.imul(pass, int64_t(tiling.parts)), part), int64_t(tiling.together));
   }
@@ -125,10 +133,13 @@ struct Stream {
   Words pass(Value pass) {
     Value first = e.imul(pass, stages);
     return e.loop(e.i32c(0), e.i32c(stages), 1, Words(sumCount, m.zero()), [&](Value stage, ValueRange acc) {
-      Value index = e.iadd(first, stage), ahead = e.iadd(index, int64_t(tiling.ring - 1));
+      Value index = e.iadd(first, stage);
       m.wait(tiling.ring - 2);
       m.warpSync(); // all lanes' pieces of this stage are there, and nobody reads the last one any more
-      e.guard(e.ult(ahead, e.i32c(sequence)), [&] { fetchWeights(ahead), fetchInput(ahead); });
+      if (tiling.ring <= sequence) { // else all stages are on their way
+        Value ahead = e.iadd(index, int64_t(tiling.ring - 1));
+        e.guard(e.ult(ahead, e.i32c(sequence)), [&] { fetchWeights(ahead), fetchInput(ahead); });
+      }
       m.commit();
       return multiply(slot(index), acc);
     });
@@ -170,9 +181,11 @@ struct Stream {
     m.store(sum, m.advance(sums, e.iadd(e.iadd(at, own), int64_t(firstToken) * 64)));
   }
 
-  void emit(Value item, int64_t units) {
-    firstToken = e.imul(e.udiv(item, units), int64_t(tiling.tokens));
-    Value group = e.urem(item, units);
+  void emit(Value item, const KernelVariant &variant) {
+    int64_t units = variant.units;
+    bool oneTile = linear.kernel.hasOneTile(variant);
+    firstToken = oneTile ? e.i64c(0) : e.imul(e.udiv(item, units), int64_t(tiling.tokens));
+    Value group = oneTile ? item : e.urem(item, units);
     const ExpertItems *experts = linear.kernel.experts;
     if (experts) experts->open(m, e.udiv(item, units));
     weights = experts ? m.advance(allWeights, experts->weightOffset(e)) : allWeights;
@@ -188,9 +201,9 @@ struct Stream {
     e.loop(e.i32c(0), e.i32c(tiling.passes()), 1, [&](Value index) { storeSums(index, pass(index)); });
     m.barrier();
     emitLinearFinish(m, linear.kernel,
-                     {sums, e.imul(group, int64_t(tiling.blocks / shape.unitBlocks)), firstToken, kSplits,
-                      tiling.blocks, tiling.tokens, tiling.warps() * 32});
-    if (tiling.tokens > 1 || experts || units > 1) m.barrier(); // before the next item's
+                     {sums, e.imul(group, int64_t(tiling.blocks / shape.unitBlocks)), oneTile ? Value() : firstToken,
+                      kSplits, tiling.blocks, tiling.tokens, tiling.warps() * 32});
+    if (!linear.kernel.hasOneItem(variant)) m.barrier(); // before the next item's
   }
 };
 } // namespace
@@ -200,21 +213,22 @@ std::optional<FloatStreamTiling> FloatStreamTiling::of(const LinearShape &shape,
   while (blocks + unit <= 4 && shape.blocks() / (blocks + unit) >= kManyCtas) blocks += unit;
   uint32_t together = tokens > 1 && blocks % 2 == 0 ? 2 : 1;
   FloatStreamTiling tiling{tokens, blocks, together, std::min<uint32_t>(blocks / together, 2), kMostRing};
-  uint64_t sequence = cut.columns / kColumns * tiling.passes();
-  while (tiling.ring > kRing && (tiling.ring > sequence + 1 || sharedBytes(tiling) > kWantedBytes)) --tiling.ring;
-  while (tiling.parts > 1 && sharedBytes(tiling) > kMostSharedBytes) --tiling.parts;
-  if (sharedBytes(tiling) > kMostSharedBytes) return std::nullopt;
+  auto most = [&](uint32_t bytes) { return sharedBytes(tiling, cut) <= bytes; };
+  while (tiling.ring > kRing && (tiling.ring > sequenceOf(tiling, cut) + 1 || !most(kWantedBytes))) --tiling.ring;
+  while (tiling.parts > 1 && !most(kMostSharedBytes)) --tiling.parts;
+  if (!most(kMostSharedBytes)) return std::nullopt;
   return tiling;
 }
 
 LogicalResult emitFloatStream(const FloatLinear &linear, const FloatStreamTiling &tiling, KernelVariant &variant) {
   variant.per = tiling.tokens, variant.units = (linear.kernel.shape.blocks() + tiling.blocks - 1) / tiling.blocks;
-  variant.blockThreads = tiling.warps() * 32, variant.blockItems = 1, variant.sharedBytes = sharedBytes(tiling);
+  variant.blockThreads = tiling.warps() * 32, variant.blockItems = 1,
+  variant.sharedBytes = sharedBytes(tiling, linear.cut);
   Emitter e(linear.kernel.module, variant.kernel);
   e.b.create<ptx::GriddepLaunchOp>();
   TensorEmitter m(e);
   Stream stream{m, linear, tiling};
-  return linear.kernel.emitItems(m, variant, /*ctas=*/0, [&](Value item) { stream.emit(item, variant.units); });
+  return linear.kernel.emitItems(m, variant, /*ctas=*/0, [&](Value item) { stream.emit(item, variant); });
 }
 
 } // namespace ingot::cuda

@@ -155,9 +155,14 @@ struct Tile {
     storeSums(all);
   }
 
-  void emit(Value item, int64_t units) {
-    firstToken = e.imul(e.udiv(item, units), int64_t(tiling.tokens));
-    Value group = e.urem(item, units);
+  // Whether the sums lie where the last stage does, which other warps may still read.
+  bool sumsMeetLastStage() { return layout.sumBytes() > (sequence - 1) % tiling.ring * layout.stageBytes(); }
+
+  void emit(Value item, const KernelVariant &variant) {
+    int64_t units = variant.units;
+    bool oneTile = linear.kernel.hasOneTile(variant);
+    firstToken = oneTile ? e.i64c(0) : e.imul(e.udiv(item, units), int64_t(tiling.tokens));
+    Value group = oneTile ? item : e.urem(item, units);
     const ExpertItems *experts = linear.kernel.experts;
     if (experts) experts->open(m, e.udiv(item, units));
     Value first = experts ? m.advance(allWeights, experts->weightOffset(e)) : allWeights;
@@ -176,7 +181,7 @@ struct Tile {
     }
     if (serial == 1) {
       Words sums = split(e.i32c(0));
-      m.barrier(); // the ring is used up
+      if (sumsMeetLastStage()) m.barrier(); // the ring is used up
       storeSums(sums);
     } else {
       storeSums(Words(4 * ownTokens, m.zero()));
@@ -185,8 +190,8 @@ struct Tile {
     m.barrier();
     emitLinearFinish(m, linear.kernel,
                      {m.shared(e.i32c(layout.sums())), e.imul(group, int64_t(tiling.blocks / shape.unitBlocks)),
-                      firstToken, tiling.parallel, tiling.blocks, tiling.tokens, layout.threads()});
-    m.barrier(); // before the next item's
+                      oneTile ? Value() : firstToken, tiling.parallel, tiling.blocks, tiling.tokens, layout.threads()});
+    if (!linear.kernel.hasOneItem(variant)) m.barrier(); // before the next item's
   }
 };
 } // namespace
@@ -215,7 +220,7 @@ LogicalResult emitFloatTile(const FloatLinear &linear, const FloatTileTiling &ti
   e.b.create<ptx::GriddepLaunchOp>();
   TensorEmitter m(e);
   Tile tile{m, linear, tiling};
-  return linear.kernel.emitItems(m, variant, /*ctas=*/0, [&](Value item) { tile.emit(item, variant.units); });
+  return linear.kernel.emitItems(m, variant, /*ctas=*/0, [&](Value item) { tile.emit(item, variant); });
 }
 
 } // namespace ingot::cuda

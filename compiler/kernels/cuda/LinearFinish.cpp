@@ -25,7 +25,9 @@ LogicalResult LinearKernel::emitItems(TensorEmitter &m, const KernelVariant &var
   Emitter &e = m.e;
   if (experts) e.b.create<ptx::GriddepWaitOp>();
   auto id = [&](ptx::Register which) { return e.zext(e.i64, e.b.create<ptx::IdOp>(e.i32, which)); };
-  Value items = experts ? experts->count(m, variant.units) : itemCount(e, variant);
+  Value items = experts               ? experts->count(m, variant.units)
+                : hasOneTile(variant) ? e.i64c(variant.units)
+                                      : itemCount(e, variant);
   auto loop = e.itemLoop(id(ptx::Register::block), items, id(ptx::Register::blocks));
   {
     OpBuilder::InsertionGuard guard(e.b);
@@ -58,22 +60,31 @@ static bool endsWithItsRows(const cpu::LaunchFrame &frame) {
          !launch.getBody().getOps<decoder::AppendOp>().empty();
 }
 
+// i64: of the tile. A tile that is all there is ends with the step.
+static Value tokenCount(Emitter &e, const LinearKernel &kernel, const LinearFinish &finish) {
+  if (kernel.experts) return kernel.experts->size();
+  if (finish.tokens == 1) return e.i64c(1);
+  if (!finish.firstToken) return e.rows();
+  Value tokens = e.i64c(finish.tokens), left = e.isub(e.rows(), finish.firstToken);
+  return endsWithItsRows(kernel.frame) ? e.clamp(tokens, left) : e.umin(tokens, left); // or less work
+}
+
+static Value rowOf(Emitter &e, const LinearFinish &finish, Value token) {
+  return finish.firstToken ? e.iadd(finish.firstToken, token) : token;
+}
+
 void emitLinearFinish(TensorEmitter &m, const LinearKernel &kernel, const LinearFinish &finish) {
   Emitter &e = m.e;
   const LinearShape &shape = kernel.shape;
   int64_t unitBlocks = shape.unitBlocks, unitsHere = finish.blocks / unitBlocks;
   int64_t blockBytes = finish.tokens * kRowBytes, splitBytes = finish.blocks * blockBytes;
   Value units = e.i64c(shape.blocks() / unitBlocks);
-  Value tokens = e.i64c(finish.tokens), left = e.isub(e.rows(), finish.firstToken);
-  Value count = kernel.experts                  ? kernel.experts->size()
-                : endsWithItsRows(kernel.frame) ? e.clamp(tokens, left)
-                                                : e.umin(tokens, left); // less work
+  Value count = tokenCount(e, kernel, finish);
   Value worker = e.zext(e.i64, e.lshr(m.thread, 4));
   e.loop(worker, e.imul(count, unitsHere), finish.threads / kWorkerThreads, [&](Value pair) {
     Value token = e.udiv(pair, unitsHere), own = e.urem(pair, unitsHere), unit = e.iadd(finish.firstUnit, own);
     e.guard(e.ult(unit, units), [&] {
-      Value row =
-          kernel.experts ? kernel.experts->preparedRow(m, e.trunc(e.i32, token)) : e.iadd(finish.firstToken, token);
+      Value row = kernel.experts ? kernel.experts->preparedRow(m, e.trunc(e.i32, token)) : rowOf(e, finish, token);
       Value at = e.iadd(e.imul(own, unitBlocks * blockBytes), e.imul(token, kRowBytes));
       Value sums = m.advance(finish.sums, e.trunc(e.i32, at));
       Value factor;

@@ -22,6 +22,9 @@ struct LinearKernel {
   /// i64: the input (or prepared) row of token `token` (i32) of a tile from `firstToken` (i64) on; behind the step's
   /// last row that one, to read less: there is room for more.
   Value inputRow(TensorEmitter &m, Value firstToken, Value token) const;
+  /// Whether the rows that `variant` serves are never more than a tile; whether there is but one item, too.
+  bool hasOneTile(const KernelVariant &variant) const { return !experts && variant.maxRows <= variant.per; }
+  bool hasOneItem(const KernelVariant &variant) const { return hasOneTile(variant) && variant.units == 1; }
   /// The grid's items, each by `emit`, and the end of the kernel's entry. Which items there are with experts is known
   /// behind griddep_wait only.
   mlir::LogicalResult emitItems(TensorEmitter &m, const KernelVariant &variant, uint32_t ctas,
@@ -32,7 +35,7 @@ struct LinearKernel {
 struct StreamTiling {
   uint32_t tokens, blocks; // of a CTA
   uint32_t together;       // blocks a warp takes together: they share the reads of activations
-  uint32_t parts, ring;    // warps a split; stages of a warp's ring
+  uint32_t parts, ring;    // warps a split; stages of a warp's ring, which has no more slots than there are stages
   uint32_t stageSpans;     // that a warp fetches at once: a divisor of splitSpans
 
   /// Nothing: units too large for shared memory.
@@ -40,7 +43,8 @@ struct StreamTiling {
   uint32_t passes() const { return (blocks + parts * together - 1) / (parts * together); }
   uint32_t warps() const { return kSplits * parts; }
   uint32_t stageBytes(const LinearShape &shape) const { return stageSpans * shape.spanBytes(); } // of a block
-  uint32_t ringBytes(const LinearShape &shape) const { return warps() * ring * together * stageBytes(shape); }
+  uint32_t slots(const LinearShape &shape) const { return std::min<uint64_t>(ring, sequence(shape)); }
+  uint32_t ringBytes(const LinearShape &shape) const { return warps() * slots(shape) * together * stageBytes(shape); }
   uint32_t sumBytes() const { return kSplits * blocks * tokens * 64; }
   uint64_t sequence(const LinearShape &shape) const { return shape.splitSpans() / stageSpans * passes(); } // a warp's
   bool resident(const LinearShape &shape) const; // one token, and the ring holds all that a warp reads
@@ -69,7 +73,8 @@ struct WeightCopy {
 };
 
 /// Hands sums in shared memory to the epilogue: partial sums [split][block][token][16] at `sums` (i32), `splits` of
-/// them; `firstBlock` (i64) of the CTA's `blocks`, `firstToken` (i64), `tokens` a tile, `threads` of the CTA.
+/// them; `firstUnit` (i64) of the CTA's `blocks`, `firstToken` (i64; null: there is but one tile), `tokens` a tile,
+/// `threads` of the CTA.
 struct LinearFinish {
   Value sums, firstUnit, firstToken;
   uint32_t splits, blocks, tokens, threads;

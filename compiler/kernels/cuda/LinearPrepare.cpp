@@ -102,6 +102,7 @@ struct Prepare {
     }
     return all;
   }
+  bool joinsWarps(decoder::NormOp prologue) const { return warps > 1 && (prologue || shape.hasFactor()); }
   Value sum(Value x) {
     return reduce(x, [&](Value p, Value q) { return e.add(p, q); });
   }
@@ -302,7 +303,7 @@ LogicalResult emitLinearPrepare(ModuleOp module, const cpu::LaunchFrame &frame, 
   if (extra.first) {
     e.ifThen(e.ieq(e.b.create<ptx::IdOp>(e.i32, ptx::Register::block), e.i32c(0)), [&] {
       extra.first(m, prepare.threads);
-      m.barrier();
+      if (prepare.joinsWarps(prologue)) m.barrier(); // shared memory is for the rows' sums now
     });
   }
   int64_t parts = extra.parts;

@@ -212,9 +212,9 @@ struct Stream {
     bool ahead = early();
     if (ahead) carried.append(read(e.i32c(0)));
     Value first = pass ? e.imul(pass, stages) : e.i32c(0);
-    Value end = e.i32c(tiling.ring * slotBytes);
-    Value slot = pass ? e.imul(e.urem(first, tiling.ring), slotBytes) : e.i32c(0),
-          before = e.isub(slot, e.i32c(slotBytes));
+    uint32_t slots = tiling.slots(shape);
+    Value end = e.i32c(slots * slotBytes);
+    Value slot = pass ? e.imul(e.urem(first, slots), slotBytes) : e.i32c(0), before = e.isub(slot, e.i32c(slotBytes));
     before = e.select(e.ieq(slot, e.i32c(0)), e.isub(end, e.i32c(slotBytes)), before);
     carried.append({slot, before}); // of the stage to be multiplied, and the one that was
     carried = e.loop(e.i32c(0), e.i32c(stages), 1, carried, [&](Value stage, ValueRange values) {
@@ -222,8 +222,10 @@ struct Stream {
       ValueRange words = values.drop_front(sumCount()).drop_back(2);
       m.wait(tiling.ring - 2);
       m.warpSync(); // all lanes' pieces of this stage are there, and nobody reads the last one any more
-      Value refill = e.iadd(e.iadd(first, stage), int64_t(tiling.ring - 1));
-      e.guard(e.ult(refill, e.i32c(sequence)), [&] { fetch(refill, before); });
+      if (tiling.ring <= sequence) { // else all stages are on their way
+        Value refill = e.iadd(e.iadd(first, stage), int64_t(tiling.ring - 1));
+        e.guard(e.ult(refill, e.i32c(sequence)), [&] { fetch(refill, before); });
+      }
       m.commit();
       Words acc(values.take_front(sumCount())), next;
       if (ahead) {
@@ -283,13 +285,15 @@ struct Stream {
     });
   }
 
-  void emit(Value item, int64_t units) {
+  void emit(Value item, const KernelVariant &variant) {
+    int64_t units = variant.units;
+    bool oneTile = kernel.hasOneTile(variant);
     if (kernel.experts) {
       kernel.experts->open(m, e.udiv(item, units));
       weights = m.advance(allWeights, kernel.experts->weightOffset(e));
     }
-    Value group = single && !kernel.experts ? item : e.urem(item, units);
-    firstToken = single ? e.i64c(0) : e.imul(e.udiv(item, units), int64_t(tiling.tokens));
+    Value group = oneTile ? item : e.urem(item, units);
+    firstToken = oneTile || single ? e.i64c(0) : e.imul(e.udiv(item, units), int64_t(tiling.tokens));
     firstBlock = e.imul(e.trunc(e.i32, group), int64_t(tiling.blocks));
     if (tiling.passes() == 1) sources = sourcesOf(Value());
     bool resident = tiling.resident(shape);
@@ -318,9 +322,9 @@ struct Stream {
     m.barrier();
     uint32_t unitsHere = tiling.blocks / shape.unitBlocks;
     emitLinearFinish(m, kernel,
-                     {sums, e.imul(group, int64_t(unitsHere)), firstToken, kSplits, tiling.blocks, tiling.tokens,
-                      tiling.warps() * 32});
-    if (!single || kernel.experts || units > 1) m.barrier(); // before the next item's
+                     {sums, e.imul(group, int64_t(unitsHere)), oneTile ? Value() : firstToken, kSplits, tiling.blocks,
+                      tiling.tokens, tiling.warps() * 32});
+    if (!kernel.hasOneItem(variant)) m.barrier(); // before the next item's
   }
 };
 } // namespace
@@ -340,7 +344,7 @@ LogicalResult emitLinearStream(const LinearKernel &kernel, const StreamTiling &t
   Value own = e.iadd(e.imul(stream.split, int64_t(shape.splitBytes())), stream.piece);
   stream.weights = stream.allWeights = m.advance(m.global(kernel.weightAddress(e)), own);
   if (shape.splitBytes() * kSplits != shape.blockBytes()) stream.left = e.isub(e.i32c(shape.blockBytes()), own);
-  return kernel.emitItems(m, variant, /*ctas=*/0, [&](Value item) { stream.emit(item, variant.units); });
+  return kernel.emitItems(m, variant, /*ctas=*/0, [&](Value item) { stream.emit(item, variant); });
 }
 
 } // namespace ingot::cuda
