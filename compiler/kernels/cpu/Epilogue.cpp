@@ -196,8 +196,8 @@ private:
     Value row = frame.inputRow(e, op.getAngles(), token);
     int64_t cols = LaunchFrame::columns(op.getAngles());
     Blocks angles;
-    for (int64_t c = 0; c < cols; c += laneCount)
-      angles.push_back(loadColumns(e, row, e.i64c(c), std::min(laneCount, cols - c)));
+    for (int64_t c = 0; c < cols; c += laneCount) // rows have room for whole blocks
+      angles.push_back(loadColumns(e, row, e.i64c(c), laneCount));
     return emitRope(e, unit.blocks, angles, unit.cols / op.getHeads(), cols / 2, op.getInterleaved());
   }
 
