@@ -27,8 +27,8 @@ void check(ingot_code code) {
 using Tokens = std::vector<int32_t>;
 
 // What is run. Every one has prompts, chunks, mixed batches and single tokens.
-//  mixed  rows that are no whole tiles, in buffers with room
-//  padded likewise with pads, rows that no sequence has
+//  mixed  rows that are no whole tiles, in buffers with room; one alone ends a page of keys, and others see it
+//  padded steps with pads, rows that no sequence has, and logits that end with a tile of few; apart, as tight
 //  tight  steps of exactly as many rows and sequences as there is memory for, every buffer and weight apart
 //         (INGOT_CUDA_APART): what lies behind is nobody's
 //  few    likewise, and each array of the step block fills its place: behind the block tables there is nothing
@@ -43,12 +43,12 @@ struct Plan {
 };
 
 const Plan *plan_of(const std::string &name, const ingot_facts &facts) {
-  static const Plan mixed = {512, 128, 2, 512, 1, {{70, 0}, {9, 21}, {2, 1}, {1, 1}, {1, 0}, {0, 1}}};
+  static const Plan mixed = {512, 128, 2, 512, 1, {{70, 0}, {9, 21}, {2, 9}, {1, 1}, {1, 0}, {0, 1}, {1, 1}}};
   static const Plan tight = {64, 128, 2, 64, 1, {{64, 0}, {3, 61}, {15, 49}, {1, 0}, {0, 13}, {1, 1}}};
   static const Plan lengthy = {260, 640, 2, 0, 1, {{260, 0}, {250, 10}, {15, 5}, {1, 1}, {0, 1}, {1, 0}}};
   static const Plan tiles = {160, 176, 2, 0, 1, {{150, 0}, {10, 15}, {1, 1}}};
   static const Plan few = {16, 32, 15, 0, 1, {{16}, std::vector<size_t>(15, 1)}};
-  static const Plan padded = {96, 128, 2, 96, 8, {{70, 0}, {3, 2}, {0, 21}, {1, 1}, {1, 0}}};
+  static const Plan padded = {72, 128, 2, 70, 8, {{70, 0}, {3, 2}, {0, 21}, {1, 1}, {1, 0}}};
   if (name == "padded") return &padded;
   if (name == "few" || name == "tight") return name == "few" ? &few : &tight;
   if (name == "mixed") return &mixed;

@@ -52,12 +52,12 @@ CHOICE = re.compile(r"\s*(?:min|selp)\.[a-z](\d+)\s+(%\w+),\s*([^,]+),\s*([^,;]+
 RUNS = [
     "few seed=4",
     "mixed seed=0",
+    "mixed seed=1,drift=1,grid=1",
     "padded seed=2",
     "tight seed=3,times=66",
-    "mixed seed=1,drift=1,grid=1",
+    "mixed seed=7,races=2,grid=1",
     "long seed=9,drift=1,grid=3",
     "mixed seed=12,drift=1,grid=60",
-    "mixed seed=7,races=2,grid=1",
     "tight seed=2,races=2,drift=1,grid=2",
     "long seed=5,races=2",
 ]
