@@ -29,7 +29,8 @@ struct Sort {
   Value own = m.advance(counts, e.imul(m.warp, experts * 4)); // of the warp
   Value totals = m.advance(counts, int64_t(warps) * experts * 4);
 
-  // A run's products, one a lane; `expert` is `experts` behind the last one.
+  // A run's products, one a lane; `expert` is `experts` behind the last one. Rows up to the next 64 may be read, which
+  // is at least as far as a run goes.
   struct Run {
     Value product, real, expert, count, before; // i32: of equals in the run, and of those in lower lanes
   };
@@ -37,9 +38,8 @@ struct Sort {
     Run run;
     run.product = e.iadd(first, m.lane);
     run.real = e.ult(run.product, products);
-    Value known = e.clamp(run.product, e.isub(products, e.i32c(1)));
-    Value row = e.imul(e.zext(e.i64, e.udiv(known, slots)), int64_t(cpu::rowStride(slots)));
-    Value at = e.iadd(row, e.zext(e.i64, e.shl(e.urem(known, slots), 2)));
+    Value row = e.imul(e.zext(e.i64, e.udiv(run.product, slots)), int64_t(cpu::rowStride(slots)));
+    Value at = e.iadd(row, e.zext(e.i64, e.shl(e.urem(run.product, slots), 2)));
     Value expert = cpu::expertOf(e, table.shape, m.loadWord(m.advance(indices, at), e.f32));
     run.expert = e.select(run.real, e.trunc(e.i32, expert), e.i32c(experts));
     Value equals = e.i32c(-1), all = e.i32c(TensorEmitter::everyLane);

@@ -24,6 +24,11 @@ LogicalResult LinearKernel::emitItems(TensorEmitter &m, const KernelVariant &var
                                       llvm::function_ref<void(Value)> emit) const {
   Emitter &e = m.e;
   if (experts) e.b.create<ptx::GriddepWaitOp>();
+  if (hasOneItem(variant)) { // which other CTAs would only do again
+    Value first = e.ieq(e.b.create<ptx::IdOp>(e.i32, ptx::Register::block), e.i32c(0));
+    e.ifThen(first, [&] { emit(e.i64c(0)); });
+    return finishEntry(e, variant.blockThreads, ctas);
+  }
   auto id = [&](ptx::Register which) { return e.zext(e.i64, e.b.create<ptx::IdOp>(e.i32, which)); };
   Value items = experts               ? experts->count(m, variant.units)
                 : hasOneTile(variant) ? e.i64c(variant.units)
