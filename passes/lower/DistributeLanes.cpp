@@ -57,7 +57,7 @@ public:
 
   LogicalResult run() {
     if (failed(check())) return failure();
-    waits = findLaneWaits(function);
+    order = findLaneOrder(function);
     function.walk([&](LLVM::ShuffleVectorOp op) { firstCount[op] = vectorOf(op.getV1().getType()).getDimSize(0); });
     function.walk([&](LLVM::LoadOp op) { noteCount(op, op.getType()); });
     function.walk([&](LLVM::StoreOp op) { noteCount(op, op.getValue().getType()); });
@@ -126,8 +126,8 @@ private:
 
   void visit(Operation *op) {
     b.setInsertionPoint(op);
-    if (waits.contains(op)) worker->wait(b, op->getLoc());
-    if (isa<LLVM::Prefetch>(op)) return void(dead.push_back(op));
+    if (order.waits.contains(op)) worker->wait(b, op->getLoc());
+    if (isa<LLVM::Prefetch>(op)) return dead.push_back(op);
     for (Region &region : op->getRegions()) walk(region);
     b.setInsertionPoint(op);
     llvm::TypeSwitch<Operation *>(op)
@@ -216,7 +216,7 @@ private:
       else
         exchanged = true;
     }
-    if (!exchanged) return void(dead.push_back(op));
+    if (!exchanged) return dead.push_back(op);
     SmallVector<int32_t> index(kLanes, position(op.getPosition()));
     replace(op, worker->permute(b, op.getLoc(), from, index), false);
   }
@@ -262,10 +262,21 @@ private:
     auto vector = vectorOf(op.getType());
     if (!vector) return;
     Type element = vector.getElementType();
-    Value address = elementAddress(op.getLoc(), op.getAddr(), element, vector.getDimSize(0));
-    auto load = b.create<LLVM::LoadOp>(op.getLoc(), element, address, elementAlignment(element), op.getVolatile_(),
-                                       op.getNontemporal(), op.getInvariant());
-    replace(op, load, true);
+    int64_t count = vector.getDimSize(0);
+    Value address = elementAddress(op.getLoc(), op.getAddr(), element, count);
+    auto load = [&]() -> Value {
+      return b.create<LLVM::LoadOp>(op.getLoc(), element, address, elementAlignment(element), op.getVolatile_(),
+                                    op.getNontemporal(), op.getInvariant());
+    };
+    if (!order.masked.contains(op)) return replace(op, load(), true);
+    Value none = b.create<LLVM::UndefOp>(op.getLoc(), element); // the address has the bound; the mask is for order
+    replace(op, where(op.getLoc(), lanesBelow(op.getLoc(), count), element, load, none), true);
+  }
+
+  Value lanesBelow(Location loc, int64_t count) {
+    SmallVector<bool> inside;
+    for (int64_t lane = 0; lane < kLanes; ++lane) inside.push_back(lane < count);
+    return worker->lanesWhere(b, loc, inside);
   }
 
   /// The place of a mask: the generator's guard, or else this line.
@@ -314,11 +325,9 @@ private:
   void distribute(LLVM::StoreOp op) {
     Location loc = op.getLoc();
     if (auto found = count.find(op); found != count.end()) {
-      SmallVector<bool> inside;
-      for (int64_t lane = 0; lane < kLanes; ++lane) inside.push_back(lane < found->second);
       auto store = [&] { return storeElement(loc, op.getValue(), op.getAddr()), Value(); };
-      found->second == kLanes ? store() : where(guardOf(op), worker->lanesWhere(b, loc, inside), {}, store);
-      return void(dead.push_back(op));
+      found->second == kLanes ? store() : where(guardOf(op), lanesBelow(loc, found->second), {}, store);
+      return dead.push_back(op);
     }
     if (!isGeneric(op.getAddr().getType())) return;
     auto source = held.find(op);
@@ -333,7 +342,7 @@ private:
   func::FuncOp function;
   OpBuilder b;
   std::unique_ptr<LaneExchange> worker;
-  llvm::DenseSet<Operation *> waits;
+  LaneOrder order;
   llvm::DenseSet<Value> lanes; // values that differ between the lanes
   llvm::DenseMap<Operation *, int64_t> firstCount, count;
   llvm::DenseMap<Operation *, Value> held; // stores of one lane's element

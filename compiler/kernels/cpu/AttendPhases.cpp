@@ -179,7 +179,7 @@ struct ValueBlock {
       v.push_back(band.loadCached(e.at(address, i * width * band.shape.kv.elementBytes), width));
     for (const Range &range : seen)
       sees.push_back(masked ? e.iand(e.cmp(arith::CmpIPredicate::uge, j, range.begin), e.ult(j, range.end)) : Value());
-    Value scores = e.at(band.slot(band.scratch.scores()), e.imul(e.isub(j, origin), 4));
+    Value scores = e.at(band.slot(band.scratch.scores()), e.imul(e.urem(j, kTileTokens), 4)); // a bound for LaneMemory
     for (int64_t q = first; q < first + count; ++q) {
       Value p = e.broadcast(e.load(e.f32, e.at(scores, q * kTileTokens * 4)), width);
       for (Value value : v) {

@@ -187,3 +187,111 @@ func.func @halves(%args: !llvm.ptr, %scratch: !llvm.ptr) {
   llvm.store %y, %place : vector<16xf16>, !llvm.ptr
   return
 }
+
+// -----
+
+// What no turn does to the next needs one wait, in front of the loop.
+// CHECK-LABEL: @hoisted
+// CHECK: llvm.store
+// CHECK: ptx.warp_sync
+// CHECK-NEXT: scf.for
+// CHECK-NOT: ptx.warp_sync
+// CHECK: return
+func.func @hoisted(%args: !llvm.ptr, %scratch: !llvm.ptr, %v: f32) -> f32 {
+  %zero = arith.constant 0 : i64
+  %end = arith.constant 16 : i64
+  %step = arith.constant 1 : i64
+  %four = arith.constant 4 : i64
+  %lanes = arith.constant dense<1.0> : vector<16xf32>
+  llvm.store %lanes, %scratch : vector<16xf32>, !llvm.ptr
+  %r = scf.for %i = %zero to %end step %step iter_args(%sum = %v) -> (f32) : i64 {
+    %bytes = arith.muli %i, %four : i64
+    %place = llvm.getelementptr %scratch[%bytes] : (!llvm.ptr, i64) -> !llvm.ptr, i8
+    %x = llvm.load %place : !llvm.ptr -> f32
+    %next = arith.addf %sum, %x : f32
+    scf.yield %next : f32
+  }
+  return %r : f32
+}
+
+// -----
+
+// The inner loop's loads meet what the outer loop's turn before has stored behind them: a wait in front of the inner
+// loop, one in front of the store.
+// CHECK-LABEL: @outerTurns
+// CHECK: scf.for
+// CHECK: ptx.warp_sync
+// CHECK-NEXT: scf.for
+// CHECK-NOT: ptx.warp_sync
+// CHECK: scf.yield
+// CHECK: ptx.warp_sync
+// CHECK: llvm.store
+// CHECK-NOT: ptx.warp_sync
+// CHECK: return
+func.func @outerTurns(%args: !llvm.ptr, %scratch: !llvm.ptr, %v: f32) -> f32 {
+  %zero = arith.constant 0 : i64
+  %end = arith.constant 16 : i64
+  %step = arith.constant 1 : i64
+  %four = arith.constant 4 : i64
+  %none = llvm.mlir.undef : vector<16xf32>
+  %first = arith.constant 0 : i32
+  %r = scf.for %turn = %zero to %end step %step iter_args(%last = %v) -> (f32) : i64 {
+    %total = scf.for %i = %zero to %end step %step iter_args(%sum = %last) -> (f32) : i64 {
+      %bytes = arith.muli %i, %four : i64
+      %place = llvm.getelementptr %scratch[%bytes] : (!llvm.ptr, i64) -> !llvm.ptr, i8
+      %x = llvm.load %place : !llvm.ptr -> f32
+      %next = arith.addf %sum, %x : f32
+      scf.yield %next : f32
+    }
+    %one = llvm.insertelement %total, %none[%first : i32] : vector<16xf32>
+    %all = llvm.shufflevector %one, %none [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] : vector<16xf32>
+    llvm.store %all, %scratch : vector<16xf32>, !llvm.ptr
+    scf.yield %total : f32
+  }
+  return %r : f32
+}
+
+// -----
+
+// Indices with bounds: the loads stay below byte 64, the stores above. Without a bound nobody knows.
+// CHECK-LABEL: @bounds
+// CHECK: llvm.store
+// CHECK-NOT: ptx.warp_sync
+// CHECK: llvm.load {{.*}} -> f32
+// CHECK: ptx.warp_sync
+// CHECK-NEXT: llvm.load {{.*}} -> f32
+func.func @bounds(%args: !llvm.ptr, %scratch: !llvm.ptr, %i: i64) -> f32 {
+  %sixteen = arith.constant 16 : i64
+  %four = arith.constant 4 : i64
+  %lanes = arith.constant dense<1.0> : vector<16xf32>
+  %behind = llvm.getelementptr %scratch[64] : (!llvm.ptr) -> !llvm.ptr, i8
+  llvm.store %lanes, %behind : vector<16xf32>, !llvm.ptr
+  %index = arith.remui %i, %sixteen : i64
+  %bytes = arith.muli %index, %four : i64
+  %place = llvm.getelementptr %scratch[%bytes] : (!llvm.ptr, i64) -> !llvm.ptr, i8
+  %x = llvm.load %place : !llvm.ptr -> f32
+  %far = arith.muli %i, %four : i64
+  %somewhere = llvm.getelementptr %scratch[%far] : (!llvm.ptr, i64) -> !llvm.ptr, i8
+  %y = llvm.load %somewhere : !llvm.ptr -> f32
+  %sum = arith.addf %x, %y : f32
+  return %sum : f32
+}
+
+// -----
+
+// Short vectors: element i at a multiple of their size is lane i's, again and again; the lanes behind do not even read.
+// CHECK-LABEL: @short
+// CHECK-NOT: ptx.warp_sync
+// CHECK: %[[below:.*]] = arith.cmpi ult, %{{.*}}, %c8_i32
+// CHECK: scf.if %[[below]]
+// CHECK: llvm.load
+// CHECK-NOT: ptx.warp_sync
+// CHECK: return
+func.func @short(%args: !llvm.ptr, %scratch: !llvm.ptr) {
+  %ones = arith.constant dense<1.0> : vector<8xf32>
+  %place = llvm.getelementptr %scratch[32] : (!llvm.ptr) -> !llvm.ptr, i8
+  llvm.store %ones, %place : vector<8xf32>, !llvm.ptr
+  %x = llvm.load %place : !llvm.ptr -> vector<8xf32>
+  llvm.store %x, %place : vector<8xf32>, !llvm.ptr
+  return
+}
