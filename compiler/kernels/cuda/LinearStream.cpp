@@ -29,7 +29,8 @@ struct Stream {
   uint32_t bytes = tiling.stageBytes(shape);
   int64_t stages = shape.splitSpans() / tiling.stageSpans, sequence = stages * tiling.passes();
   int64_t slotBytes = tiling.together * bytes;
-  bool evenBlocks = shape.blocks() % tiling.blocks == 0;
+  bool wholePasses = tiling.passes() * tiling.parts * tiling.together == tiling.blocks;
+  bool evenBlocks = wholePasses && shape.blocks() % tiling.blocks == 0; // no warp takes a block behind the last
   // Of the item, or of the thread for good.
   Value split = e.iand(m.warp, e.i32c(kSplits - 1)), part = e.lshr(m.warp, 2), piece = e.shl(m.lane, 4);
   Value weights = {};         // ptr<1> to this lane's piece of the split in block 0
@@ -260,9 +261,8 @@ struct Stream {
   void storeSums(Value pass, ValueRange acc) {
     for (int64_t i = 0; i < tiling.together; ++i) {
       Value block = e.iadd(ownBlock(pass), i);
-      bool always = int64_t(tiling.passes()) * tiling.parts * tiling.together == tiling.blocks;
       auto store = [&] { storeBlock(block, acc.slice(i * blockSums, blockSums)); };
-      always ? store() : e.guard(e.ult(block, e.i32c(tiling.blocks)), store);
+      wholePasses ? store() : e.guard(e.ult(block, e.i32c(tiling.blocks)), store);
     }
   }
   void storeBlock(Value block, ValueRange acc) {

@@ -346,13 +346,13 @@ TEST_P(TensorEpilogueTest, Gate) {
   }
 }
 
-// q and k turned, k and v left in the cache's pages; row 4 is a pad. Units of 4, 8 and 5 blocks.
+// q and k turned, k and v left in the cache's pages; row 4 is a pad. Units of 4, 8, 5 and 3 blocks.
 TEST_P(TensorEpilogueTest, RopeAndAppend) {
   struct Heads {
     size_t heads, kvHeads, dim, rotary;
     bool half;
   };
-  for (Heads h : {Heads{3, 1, 64, 32, true}, {2, 1, 128, 64, true}, {4, 4, 20, 5, false}}) {
+  for (Heads h : {Heads{3, 1, 64, 32, true}, {2, 1, 128, 64, true}, {4, 4, 20, 5, false}, {4, 4, 12, 6, true}}) {
     size_t k = 96, unit = std::lcm<size_t>(16, h.dim), q = h.heads * h.dim, kv = h.kvHeads * h.dim;
     SCOPED_TRACE("head size " + std::to_string(h.dim));
     auto up = [&](size_t n) { return (n + unit - 1) / unit * unit; };

@@ -3,31 +3,13 @@
 #include "compiler/kernels/cpu/Linear.h"
 #include "compiler/kernels/cpu/PreparedRow.h"
 #include "test/unit/kernels_linear/PackedWeight.h"
+#include "test/unit/kernels_rows/GuardedBytes.h"
 #include "test/unit/target/LoadedCode.h"
-
-#include <unistd.h>
 
 using namespace ingot;
 using namespace ingot::cpu;
 
 namespace {
-
-// Bytes that end at an unmapped page.
-class GuardedBytes {
-public:
-  explicit GuardedBytes(size_t size) : size(size), total((size + 4095) / 4096 * 4096 + 4096) {
-    base = static_cast<uint8_t *>(mmap(nullptr, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    mprotect(base + total - 4096, 4096, PROT_NONE);
-  }
-  GuardedBytes(const std::vector<uint8_t> &bytes) : GuardedBytes(bytes.size()) { memcpy(data(), bytes.data(), size); }
-  GuardedBytes(const GuardedBytes &) = delete;
-  ~GuardedBytes() { munmap(base, total); }
-  uint8_t *data() { return base + total - 4096 - size; }
-
-private:
-  size_t size, total;
-  uint8_t *base;
-};
 
 struct Case {
   WeightFormat format;

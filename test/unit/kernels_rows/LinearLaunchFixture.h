@@ -2,6 +2,7 @@
 #pragma once
 #include "compiler/kernels/cpu/LaunchKernels.h"
 #include "compiler/reference/numerics.h"
+#include "test/unit/kernels_rows/GuardedBytes.h"
 #include "test/unit/kernels_rows/LaunchFixture.h"
 
 namespace ingot::cpu {
@@ -13,16 +14,16 @@ using Matrix = std::vector<float>; // row-major
 struct Weight {
   WeightFormat format;
   size_t rows, cols;
-  std::vector<uint8_t> bytes;
+  GuardedBytes bytes;
   numerics::Grid grid; // integers
   Matrix values;       // floats
 
-  Weight(WeightFormat f, size_t rows, size_t cols, unsigned seed) : format(f), rows(rows), cols(cols) {
-    bytes.resize(*packedBytes(f, rows, cols) + 64);
+  Weight(WeightFormat f, size_t rows, size_t cols, unsigned seed)
+      : format(f), rows(rows), cols(cols), bytes(llvm::alignTo(*packedBytes(f, rows, cols), 64)) {
     f.isInteger() ? packGrid(seed) : packFloats(seed);
   }
 
-  uint8_t *data() { return reinterpret_cast<uint8_t *>((uint64_t(bytes.data()) + 63) / 64 * 64); }
+  uint8_t *data() { return bytes.data(); }
 
   void packFloats(unsigned seed) {
     values = randomVector(rows * cols, seed);
