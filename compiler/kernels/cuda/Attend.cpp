@@ -224,19 +224,24 @@ struct Item {
     return e.iand(e.cmp(arith::CmpIPredicate::ne, group.firstPosition, group.lastPosition), poisoned(state));
   }
 
-  // 16 queries, at once or, if a value of infinity (or NaN) poisons those that do not see it (0 * inf), row by row.
-  void groups(Value first, Value last) {
+  // The tile's queries (some: a tile has rows), 16 at once. If a value of infinity (or NaN) poisons those that do not
+  // see it (0 * inf), the 16 come again, row by row. What a group does not take the next one does, so that a group must
+  // end where it says.
+  void groups() {
     int64_t heads = shape.heads / shape.kv.kvHeads;
+    Value last = e.iadd(queries, -1), yes = e.integer(e.i1, 1);
     OpBuilder::InsertionGuard guard(e.b);
-    auto loop = e.b.create<scf::WhileOp>(TypeRange{e.i32, e.i1}, ValueRange{first, e.integer(e.i1, 0)});
+    auto loop = e.b.create<scf::WhileOp>(TypeRange{e.i32, e.i1}, ValueRange{e.i32c(0), e.integer(e.i1, 0)});
     SmallVector<Location> places(2, e.b.getLoc());
     Block *body = e.b.createBlock(&loop.getBefore(), {}, loop->getResultTypes(), places);
     Value from = body->getArgument(0), byRow = body->getArgument(1);
-    Value rowEnd = e.iadd(e.imul(e.udiv(from, heads), heads), heads - 1);
-    Value to = e.select(byRow, e.umin(rowEnd, last), last);
-    Value again = e.iand(groupOf(from, to), e.ixor(byRow, e.integer(e.i1, 1)));
-    SmallVector<Value> next{e.select(again, from, e.iadd(to, 1)), e.ior(byRow, again)};
-    e.b.create<scf::ConditionOp>(e.ior(again, e.ult(to, last)), next);
+    Value all = e.ior(from, e.i32c(kQueries - 1)), rowEnd = e.iadd(e.imul(e.udiv(from, heads), heads), heads - 1);
+    Value to = e.clamp(e.select(byRow, e.umin(rowEnd, all), all), last);
+    Value again = e.iand(groupOf(from, to), e.ixor(byRow, yes));
+    Value next = e.select(again, from, e.iadd(to, 1));
+    Value within = e.cmp(arith::CmpIPredicate::ne, e.urem(next, kQueries), e.i32c(0)); // the 16 go on
+    Value more = e.ior(again, e.ult(to, last));
+    e.b.create<scf::ConditionOp>(more, ValueRange{next, e.ior(again, e.iand(byRow, within))});
     Block *after = e.b.createBlock(&loop.getAfter(), {}, loop->getResultTypes(), places);
     e.b.create<scf::YieldOp>(after->getArguments());
   }
@@ -257,8 +262,7 @@ void emitItem(TensorEmitter &m, const AttendLayout &layout, const AttendOperands
   item.segment = field(offsetof(ingot_q_tile, segment));
   item.firstRow = field(offsetof(ingot_q_tile, first_row));
   item.queries = e.imul(field(offsetof(ingot_q_tile, n_rows)), layout.shape.heads / units);
-  e.loop(e.i32c(0), item.queries, kQueries,
-         [&](Value first) { item.groups(first, e.iadd(e.clamp(e.iadd(first, kQueries), item.queries), -1)); });
+  item.groups();
 }
 
 } // namespace
