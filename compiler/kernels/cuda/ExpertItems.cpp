@@ -8,7 +8,7 @@ namespace ingot::cuda {
 // A tile is full or its expert's last.
 uint64_t ExpertTable::bytesPerRow() const {
   uint64_t tilesPerRow = (shape.slots + kLeastTokens - 1) / kLeastTokens;
-  uint64_t fixed = kHeaderBytes + 64 + shape.experts * kTileBytes; // once, 64 to round the products up
+  uint64_t fixed = kHeaderBytes + 64 + kZeroBytes + shape.experts * kTileBytes; // once, 64 to round the products up
   uint64_t bytes = shape.slots * 4 + tilesPerRow * kTileBytes + (fixed + few) / (few + 1);
   return (bytes + 63) / 64 * 64;
 }
@@ -20,7 +20,7 @@ Value ExpertTable::products(Emitter &e) const { return e.imul(e.trunc(e.i32, e.r
 Value ExpertTable::tiles(TensorEmitter &m, Value table) const {
   Emitter &e = m.e;
   Value bytes = e.shl(e.lshr(e.iadd(products(e), 15), 4), 6); // of the products, a multiple of 64
-  return m.advance(table, e.iadd(bytes, kHeaderBytes));
+  return m.advance(table, e.iadd(bytes, kHeaderBytes + kZeroBytes));
 }
 
 Value ExpertItems::tableBase(TensorEmitter &m) const {
@@ -61,7 +61,7 @@ Value ExpertItems::productOf(TensorEmitter &m, Value token) const {
 Value ExpertItems::preparedRow(TensorEmitter &m, Value token) const {
   Emitter &e = m.e;
   Value last = e.isub(e.trunc(e.i32, tokens), e.i32c(1));
-  Value product = productOf(m, byProduct ? token : e.clamp(token, last));
+  Value product = productOf(m, byProduct ? token : e.umin(token, last));
   return table.shape.sharedInput ? e.udiv(product, table.shape.slots) : product;
 }
 

@@ -6,8 +6,9 @@
 //  2. Up to `few` rows an item is a product: its expert is read behind griddep_wait. For more rows the prepare grid's
 //     first CTA sorts the products by expert: tiles hold products of one expert, whose weights are read once a tile.
 //     Which it is the step's variant says, prepare's and main's alike; there may be fewer rows than it is meant for.
-//  3. The table lies behind the prepared rows: tile count (64 bytes) | products, sorted by expert, i32 | tiles, 4 words
-//     each: expert, first of its products in the sorted list, how many, 0. `bytesPerRow` a row are room for it.
+//  3. The table lies behind the prepared rows: tile count (64 bytes) | products, sorted by expert, i32, and kMostTokens
+//     zeros, so that whatever a tile reads there is a product | tiles, 4 words each: expert, first of its products in
+//     the sorted list, how many, 0. `bytesPerRow` a row are room for it.
 #pragma once
 #include "compiler/kernels/cpu/ExpertLinear.h"
 #include "compiler/kernels/cuda/TensorEmitter.h"
@@ -16,13 +17,13 @@ namespace ingot::cuda {
 
 struct ExpertTable {
   cpu::ExpertShape shape;
-  uint64_t rowBytes = 0;                      // of a prepared row; slots that share no input have one each
-  uint32_t few = 1;                           // more rows make tables, in the room of at least few + 1
-  static constexpr uint32_t kLeastTokens = 8; // of a full tile
+  uint64_t rowBytes = 0; // of a prepared row; slots that share no input have one each
+  uint32_t few = 1;      // more rows make tables, in the room of at least few + 1
+  static constexpr uint32_t kLeastTokens = 8, kMostTokens = 64;          // of a full tile
   uint64_t parts() const { return shape.sharedInput ? 1 : shape.slots; } // prepared rows a row
 
   uint64_t bytesPerRow() const;
-  static constexpr int64_t kHeaderBytes = 64, kTileBytes = 16;
+  static constexpr int64_t kHeaderBytes = 64, kZeroBytes = 4 * kMostTokens, kTileBytes = 16;
   Value table(TensorEmitter &m, Value prepared) const; // ptr<1>; `prepared`: ptr<1> to row 0
   Value products(Emitter &e) const;                    // i32
   Value tiles(TensorEmitter &m, Value table) const;    // ptr<1>
@@ -48,7 +49,7 @@ public:
   void open(TensorEmitter &m, Value tile) const;
   Value weightOffset(Emitter &e) const; // i64 bytes to the tile's expert
   Value size() const { return tokens; } // i64: its products
-  /// i64: the prepared row of token `token` (i32) of the tile; of the last one for those behind it.
+  /// i64: the prepared row of token `token` (i32) of the tile; for those behind its last that one, to read less.
   Value preparedRow(TensorEmitter &m, Value token) const;
   /// 16 lanes of block `unit` (i64) of token `token` (i64, below size()) to the result.
   void store(TensorEmitter &m, Value token, Value unit, Value lanes) const;

@@ -128,6 +128,8 @@ struct Sort {
     place();
     wait();
     Value list = m.advance(target, ExpertTable::kHeaderBytes);
+    e.loop(m.thread, e.i32c(ExpertTable::kMostTokens), threads,
+           [&](Value i) { m.store(e.i32c(0), m.advance(list, e.shl(e.iadd(products, i), 2))); });
     forRuns([&](const Run &run, Value first) {
       e.guard(run.real, [&] { m.store(run.product, m.advance(list, e.shl(e.iadd(first, run.before), 2))); });
     });

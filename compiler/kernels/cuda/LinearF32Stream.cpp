@@ -150,9 +150,11 @@ struct Stream {
   void storeSums(Value pass, ValueRange acc) {
     Value meet = slot(e.iadd(e.imul(pass, stages), stages - 1));
     uint32_t most = std::min<uint32_t>(tiling.tokens, 4), runBytes = most * 64;
+    bool ownPlace =
+        runBytes == kColumns * kFloatColumnBytes; // of a lane: where the weights were that it alone has read
     for (uint32_t i = 0; i < tiling.together; ++i)
       for (uint32_t first = 0; first < tiling.tokens; first += most) {
-        m.warpSync(); // nobody reads what was there any more
+        if (!ownPlace || i || first) m.warpSync(); // nobody reads what was there any more
         Value own = m.advance(meet, e.iadd(e.imul(run, int64_t(runBytes)), e.shl(quad, 4)));
         for (uint32_t token = 0; token < most; ++token)
           m.store(acc.slice((i * tiling.tokens + first + token) * 4, 4), m.advance(own, token * 64));
