@@ -3,6 +3,7 @@
 #include "compiler/kernels/cpu/KvLayout.h"
 
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -109,7 +110,7 @@ void emitAppend(Emitter &e, const LaunchFrame &frame, decoder::AppendOp op, bool
   Blocks rounded;
   for (Value lanes : blocks) rounded.push_back(roundToCache(e, *layout, lanes));
   Value segment = e.batchI32(offsetof(ingot_batch, segment), token);
-  e.guard(e.cmp(arith::CmpIPredicate::sge, segment, e.i32c(0)), [&] {
+  auto store = [&] {
     Value position = e.zext(e.i64, e.batchI32(offsetof(ingot_batch, position), token));
     Value layer = append.layerAddress(e.zext(e.i64, segment), position, e.slot(frame.layerSlot));
     Value inPage = e.urem(position, kPageTokens), firstHead = e.udiv(column, append.headDim());
@@ -119,7 +120,10 @@ void emitAppend(Emitter &e, const LaunchFrame &frame, decoder::AppendOp op, bool
         append.head(rounded, h, append.tokenAddress(e.at(layer, e.imul(index, layout->headBytes())), inPage));
       });
     }
-  });
+  };
+  // Pads are not stored. Row 0 is none: a step has a token, and pads lie behind its tokens (session/batch.h).
+  if (matchPattern(token, m_Zero())) return store();
+  e.guard(e.cmp(arith::CmpIPredicate::sge, segment, e.i32c(0)), store);
 }
 
 } // namespace ingot::cpu

@@ -87,7 +87,9 @@ void emitLinearFinish(TensorEmitter &m, const LinearKernel &kernel, const Linear
   Value count = tokenCount(e, kernel, finish);
   Value worker = e.zext(e.i64, e.lshr(m.thread, 4));
   e.loop(worker, e.imul(count, unitsHere), finish.threads / kWorkerThreads, [&](Value pair) {
-    Value token = e.udiv(pair, unitsHere), own = e.urem(pair, unitsHere), unit = e.iadd(finish.firstUnit, own);
+    bool one = finish.tokens == 1;
+    Value token = one ? e.i64c(0) : e.udiv(pair, unitsHere), own = one ? pair : e.urem(pair, unitsHere);
+    Value unit = e.iadd(finish.firstUnit, own);
     e.guard(e.ult(unit, units), [&] {
       Value row = kernel.experts ? kernel.experts->preparedRow(m, e.trunc(e.i32, token)) : rowOf(e, finish, token);
       Value at = e.iadd(e.imul(own, unitBlocks * blockBytes), e.imul(token, kRowBytes));
