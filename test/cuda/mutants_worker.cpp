@@ -33,7 +33,8 @@ using Tokens = std::vector<int32_t>;
 //  tight  steps of exactly as many rows and sequences as there is memory for, every buffer and weight apart
 //         (INGOT_CUDA_APART): what lies behind is nobody's
 //  few    likewise, and each array of the step block fills its place: behind the block tables there is nothing
-//  long   a context of several splits (format/abi.h), so that finish grids have something to add up; of a model made
+//  long   a context of several splits (format/abi.h), so that finish grids have something to add up, and steps that end
+//         in each block of a tile of keys (compiler/kernels/cuda/AttendStream.cpp); of a model made
 //         for fewer positions several tiles of keys (compiler/kernels/cpu/AttendBand.h)
 struct Plan {
   uint32_t max_rows, max_context;
@@ -46,7 +47,8 @@ struct Plan {
 const Plan *plan_of(const std::string &name, const ingot_facts &facts) {
   static const Plan mixed = {512, 128, 2, 512, 1, {{1, 0}, {8, 21}, {2, 9}, {1, 1}, {1, 0}, {0, 1}, {1, 1}, {70, 0}}};
   static const Plan tight = {64, 128, 2, 64, 1, {{64, 0}, {3, 61}, {15, 49}, {1, 0}, {0, 13}, {1, 1}}};
-  static const Plan lengthy = {260, 640, 2, 0, 1, {{260, 0}, {250, 10}, {15, 5}, {1, 1}, {0, 1}, {1, 0}}};
+  static const Plan lengthy = {260, 640, 2,
+                               0,   1,   {{259, 0}, {16, 0}, {16, 0}, {219, 10}, {15, 5}, {1, 1}, {0, 1}, {1, 0}}};
   static const Plan tiles = {160, 176, 2, 0, 1, {{150, 0}, {10, 15}, {1, 1}}};
   static const Plan few = {16, 32, 15, 0, 1, {{16}, std::vector<size_t>(15, 1)}};
   static const Plan padded = {72, 128, 2, 70, 8, {{70, 0}, {3, 2}, {0, 21}, {1, 1}, {1, 0}}};
