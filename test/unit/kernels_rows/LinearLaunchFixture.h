@@ -44,7 +44,7 @@ struct Weight {
 
   void packGrid(unsigned seed) {
     std::mt19937 random(seed);
-    size_t groups = groupCount(format, cols), codes = 1u << format.bits();
+    size_t groups = groupCount(format, cols), codes = size_t(1) << format.bits();
     grid = {rows, cols, format.group, std::vector<int16_t>(rows * cols), std::vector<float>(rows * groups), {}};
     std::vector<uint8_t> code(rows * cols), zero(rows * groups, codes / 2);
     std::vector<float> minimum(rows * groups);
