@@ -77,8 +77,7 @@ private:
   static Operation *placeBetween(const Pending &earlier, Operation *next) {
     Operation *place = next;
     for (Operation *op = next; op; op = op->getParentOp()) {
-      bool both = op->isAncestor(earlier.first->op) && op->isAncestor(next);
-      if (both && (!earlier.second || !earlier.second->isProperAncestor(op))) break;
+      if (op->isAncestor(earlier.first->op) && (!earlier.second || !earlier.second->isProperAncestor(op))) break;
       if (isa<LoopLikeOpInterface>(op)) place = op;
     }
     return place;

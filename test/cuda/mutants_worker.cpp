@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <dlfcn.h>
 #include <iostream>
+#include <map>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -41,23 +42,26 @@ struct Plan {
   uint32_t sequences;
   uint32_t max_logits;                    // rows of a head's launch; 0: as many as sequences, so a step has several
   uint32_t pad_rows;                      // rows of a step are padded to a multiple of it
+  bool apart;                             // INGOT_CUDA_APART
   std::vector<std::vector<size_t>> steps; // tokens of each sequence; 0: it has none in this step
 };
 
-const Plan *plan_of(const std::string &name, const ingot_facts &facts) {
-  static const Plan mixed = {512, 128, 2, 512, 1, {{1, 0}, {8, 21}, {2, 9}, {1, 1}, {1, 0}, {0, 1}, {1, 1}, {70, 0}}};
-  static const Plan tight = {64, 128, 2, 64, 1, {{64, 0}, {3, 61}, {15, 49}, {1, 0}, {0, 13}, {1, 1}}};
-  static const Plan lengthy = {260, 640, 2,
-                               0,   1,   {{259, 0}, {16, 0}, {16, 0}, {219, 10}, {15, 5}, {1, 1}, {0, 1}, {1, 0}}};
-  static const Plan tiles = {160, 176, 2, 0, 1, {{150, 0}, {10, 15}, {1, 1}}};
-  static const Plan few = {16, 32, 15, 0, 1, {{16}, std::vector<size_t>(15, 1)}};
-  static const Plan padded = {72, 128, 2, 70, 8, {{70, 0}, {3, 2}, {0, 21}, {1, 1}, {1, 0}}};
-  if (name == "padded") return &padded;
-  if (name == "few" || name == "tight") return name == "few" ? &few : &tight;
-  if (name == "mixed") return &mixed;
-  for (const Plan *plan : {&lengthy, &tiles})
-    if (facts.max_context >= plan->max_context) return plan;
-  return nullptr;
+const Plan kMixed = {512, 128, 2, 512, 1, false, {{1, 0}, {8, 21}, {2, 9}, {1, 1}, {1, 0}, {0, 1}, {1, 1}, {70, 0}}};
+const Plan kPadded = {72, 128, 2, 70, 8, true, {{70, 0}, {3, 2}, {0, 21}, {1, 1}, {1, 0}}};
+const Plan kTight = {64, 128, 2, 64, 1, true, {{64, 0}, {3, 61}, {15, 49}, {1, 0}, {0, 13}, {1, 1}}};
+const Plan kFew = {16, 32, 15, 0, 1, true, {{16}, std::vector<size_t>(15, 1)}};
+const Plan kLong = {260, 640, 2, 0, 1, false, {{259, 0}, {16, 0}, {16, 0}, {219, 10}, {15, 5}, {1, 1}, {0, 1}, {1, 0}}};
+const Plan kTiles = {160, 176, 2, 0, 1, false, {{150, 0}, {10, 15}, {1, 1}}}; // long, of a model made for less
+
+// False: there is no such plan. *plan is null where the model is too small for it.
+bool find_plan(const std::string &name, uint32_t positions, const Plan **plan) {
+  static const std::map<std::string, const Plan *> plans = {
+      {"mixed", &kMixed}, {"padded", &kPadded}, {"tight", &kTight}, {"few", &kFew}, {"long", &kLong}};
+  auto found = plans.find(name);
+  if (found == plans.end()) return false;
+  *plan = found->second;
+  if (*plan == &kLong && positions < kLong.max_context) *plan = positions < kTiles.max_context ? nullptr : &kTiles;
+  return true;
 }
 
 class Run {
@@ -130,8 +134,9 @@ int main(int argc, char **argv) {
     std::istringstream words(line);
     std::string name, settings, expected;
     for (std::string *part : {&name, &settings, &expected}) std::getline(words, *part, '\t');
-    const Plan *plan = plan_of(name, facts);
-    setenv("INGOT_CUDA_APART", name == "tight" || name == "few" || name == "padded" ? "1" : "0", 1);
+    const Plan *plan;
+    if (!find_plan(name, facts.max_context, &plan)) return fprintf(stderr, "there is no plan '%s'\n", name.c_str()), 2;
+    setenv("INGOT_CUDA_APART", plan && plan->apart ? "1" : "0", 1);
     if (configure(settings.c_str())) return 2;
     try {
       puts(plan ? Run(model, facts, *plan).hashes(expected).c_str() : "none");

@@ -3,8 +3,9 @@
 positions than a split has, and heads that tensor cores serve, which no small model that is at hand has together.
 
     random_decoder.py OUT [--hidden 1024] [--inner 512] [--heads 2] [--kv-heads 1] [--size 64] [--vocabulary 96]
+                      [--layers 1]
 
-f16, one layer in primitive operators (test/bench/check_large.py); OUT becomes a folder. Needs the packages onnx and numpy."""
+f16, in primitive operators (test/bench/check_large.py); OUT becomes a folder. Needs the packages onnx and numpy."""
 
 import argparse
 import sys

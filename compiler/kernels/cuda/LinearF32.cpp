@@ -51,21 +51,17 @@ FailureOr<std::optional<LaunchKernels>> generateFloatLinear(NativeLinear &native
     linear.inputStride = cpu::rowStride(weight.cols);
     linear.input = [&](Emitter &e) { return frame.inputRow(e, native.root.getInput(), e.i64c(0)); };
   }
-  SmallVector<uint32_t> tiles; // a variant's rows are as many, the last one's any
+  SmallVector<uint32_t> most{1, 8}; // rows of the variants; the last one's are any
   for (uint32_t tokens : {32, 64})
-    if (FloatTileTiling::of(shape, cut, tokens)) tiles.push_back(tokens);
-  for (uint32_t tokens : {1, 8}) {
+    if (FloatTileTiling::of(shape, cut, tokens)) most.push_back(tokens);
+  for (uint32_t tokens : most) {
+    bool tile = tokens > 8;
     KernelVariant variant;
-    variant.maxRows = tokens == 8 && tiles.empty() ? UINT32_MAX : tokens,
-    variant.kernel = stem + "_t" + std::to_string(tokens);
-    if (failed(emitFloatStream(linear, *FloatStreamTiling::of(shape, cut, tokens), variant))) return failure();
-    kernels.main.push_back(variant);
-  }
-  for (uint32_t tokens : tiles) {
-    KernelVariant variant;
-    variant.maxRows = tokens == tiles.back() ? UINT32_MAX : tokens,
-    variant.kernel = stem + "_tile" + std::to_string(tokens);
-    if (failed(emitFloatTile(linear, *FloatTileTiling::of(shape, cut, tokens), variant))) return failure();
+    variant.maxRows = tokens == most.back() ? UINT32_MAX : tokens;
+    variant.kernel = stem + (tile ? "_tile" : "_t") + std::to_string(tokens);
+    if (failed(tile ? emitFloatTile(linear, *FloatTileTiling::of(shape, cut, tokens), variant)
+                    : emitFloatStream(linear, *FloatStreamTiling::of(shape, cut, tokens), variant)))
+      return failure();
     kernels.main.push_back(variant);
   }
   return Result(kernels);

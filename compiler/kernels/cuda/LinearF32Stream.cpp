@@ -150,8 +150,8 @@ struct Stream {
   void storeSums(Value pass, ValueRange acc) {
     Value meet = slot(e.iadd(e.imul(pass, stages), stages - 1));
     uint32_t most = std::min<uint32_t>(tiling.tokens, 4), runBytes = most * 64;
-    bool ownPlace =
-        runBytes == kColumns * kFloatColumnBytes; // of a lane: where the weights were that it alone has read
+    // A lane's sums lie where the weights were that it alone has read.
+    bool ownPlace = runBytes == kColumns * kFloatColumnBytes;
     for (uint32_t i = 0; i < tiling.together; ++i)
       for (uint32_t first = 0; first < tiling.tokens; first += most) {
         if (!ownPlace || i || first) m.warpSync(); // nobody reads what was there any more
@@ -224,7 +224,7 @@ std::optional<FloatStreamTiling> FloatStreamTiling::of(const LinearShape &shape,
 
 LogicalResult emitFloatStream(const FloatLinear &linear, const FloatStreamTiling &tiling, KernelVariant &variant) {
   variant.per = tiling.tokens, variant.units = (linear.kernel.shape.blocks() + tiling.blocks - 1) / tiling.blocks;
-  variant.blockThreads = tiling.warps() * 32, variant.blockItems = 1,
+  variant.blockThreads = tiling.warps() * 32, variant.blockItems = 1;
   variant.sharedBytes = sharedBytes(tiling, linear.cut);
   Emitter e(linear.kernel.module, variant.kernel);
   e.b.create<ptx::GriddepLaunchOp>();

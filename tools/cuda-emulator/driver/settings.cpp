@@ -137,8 +137,7 @@ Status parse_settings(std::string_view text, Settings *settings) {
                  : Status::error(Code::usage,
                                  "INGOT_EMULATOR: unknown key '%.*s' (sm, sms, devices, memory, driver, seed, threads, "
                                  "races, drift, mma, checks, poison, trace, grid, times, profile, strict_exit, fail, "
-                                 "hang, mutate, "
-                                 "coverage, log)",
+                                 "hang, mutate, coverage, log)",
                                  int(key.size()), key.data());
   }
   return {};
